@@ -59,6 +59,7 @@ def asked(output: str, inputs: list[object], states: list[object]) -> dict[str, 
         "drawing": (["view", "rebuild"], []),
         "delta": (["refresh"], ["drawn", "watched", "alerted"]),
         "steered": (["steer"], []),
+        "acked": (["acknowledge"], []),
     }[output]
     sides = []
     for ids, values in zip(names, (inputs, states), strict=True):

@@ -1,11 +1,13 @@
 """The page beside a steered replay: what it tells and asks, and which moment it shows."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -16,6 +18,7 @@ from stock_dashboard import StockDashboard
 from tests.contract.test_steering import STATE
 from tests.dashboard.test_dashboard import UPDATE, asked, delta, drawing
 from tests.fakes import Feed, MemoryAcks, MemoryStore
+from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.queries.steered import FORGOTTEN_AFTER_SECONDS, GONE_AFTER_SECONDS, Steered
 from tickflow.errors import StoreUnavailable
 from tickflow.store.sqlite.steering import EmbeddedSteering
@@ -104,6 +107,14 @@ def test_a_wish_that_the_page_cannot_make_is_refused(
     assert all(not steering.wishes(run) for run in (RUN, "x"))
 
 
+def test_a_jump_to_before_1970_goes_to_the_beginning(
+    client: FlaskClient, steering: SteeringStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "_used", [ZoneInfo("Asia/Tokyo")])
+    assert steer(client, act="jump", value=1_000).status_code == 200
+    assert [kept.wish for kept in steering.wishes(RUN)] == [Wish(JUMP, 0)]
+
+
 def test_every_act_of_a_wish_can_be_asked_for(client: FlaskClient) -> None:
     for act in ACTS:
         value = {SPEED: 2.0, JUMP: WALL_MS}.get(act, 0)
@@ -160,6 +171,16 @@ def test_a_replay_that_was_moved_back_is_shown_as_it_was_at_that_moment(
     assert follow["drawn"]["newest_us"] == epoch_us(BEGIN + timedelta(seconds=59))
 
 
+def test_an_alert_that_only_the_past_list_has_can_be_marked_as_seen(
+    client: FlaskClient, steering: SteeringStore
+) -> None:
+    steering.report(reported(20, rewound=True, turns=1))
+    (episode,) = drawing(client)["alerts"]["episodes"]
+    answer: Any = client.post(UPDATE, json=asked("acked", [[episode["key"]]], []))
+    assert answer.json["response"]["acked"]["data"] == {"trouble": ""}
+    assert [each["acked"] for each in drawing(client)["alerts"]["episodes"]] == [True]
+
+
 def test_the_csv_of_a_replay_that_was_moved_back_has_no_later_tick(
     client: FlaskClient, steering: SteeringStore
 ) -> None:
@@ -183,6 +204,32 @@ def test_a_producer_that_has_gone_long_ago_is_forgotten(steering: SteeringStore)
     for age, told in ((FORGOTTEN_AFTER_SECONDS - 5, True), (FORGOTTEN_AFTER_SECONDS + 5, False)):
         later = time.time_ns() + round(age * 1e9)
         assert (Steered(steering, lambda later=later: later).told() is not None) == told  # type: ignore[misc]
+
+
+def test_a_slow_store_of_wishes_delays_one_request_alone(
+    steering: SteeringStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steering.report(reported(20))
+    steered = Steered(steering, monotonic=itertools.count(0, 10).__next__)
+    before = steered.state()
+    assert before is not None
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def waits(_: object) -> ReplayState:
+        has_begun.set()
+        may_end.wait()
+        return before
+
+    monkeypatch.setattr(EmbeddedSteering, "state", waits)
+    first, second = (threading.Thread(target=steered.state) for _ in range(2))
+    first.start()
+    has_begun.wait()
+    second.start()
+    second.join(10)
+    is_delayed = second.is_alive()
+    may_end.set()
+    first.join()
+    assert not is_delayed
 
 
 def test_while_the_store_of_wishes_does_not_answer_the_last_state_counts(

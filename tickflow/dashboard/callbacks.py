@@ -13,6 +13,7 @@ from flask import g
 from tickflow.alerts.mutes import Mute
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.indicated import Asked, indicated
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
@@ -36,8 +37,12 @@ def register(
     steered: Steered | None = None,
 ) -> None:
     """Register the callbacks. None of them raises if the store fails: the failure is part of the answer."""
-    numbers, board = itertools.count(1), lists.present
+    numbers = itertools.count(1)
     server = os.urandom(4).hex()  # ids must stay unique for a browser that stays open while the server restarts
+
+    def shown() -> Board:
+        """The list of alerts that readers see now: the present one does not have those of a moment far back."""
+        return lists.of(gate.store)[0]
 
     def with_replay(answer: Answer) -> Answer:
         """The answer, with the state of a steered replay."""
@@ -103,10 +108,10 @@ def register(
         return {"trouble": "", "wish": wish}
 
     def on_acknowledge(keys: object) -> Answer:
-        return _saved(lambda: board.acknowledge(keys, clock()))
+        return _saved(lambda: shown().acknowledge(keys, clock()))
 
     def on_withdraw(keys: object) -> Answer:
-        return _saved(lambda: board.withdraw(keys))
+        return _saved(lambda: shown().withdraw(keys))
 
     def on_mute(asked: dict[str, Any] | None) -> Answer:
         if asked is None:
@@ -128,7 +133,7 @@ def register(
                 closed=asked["closed"],
                 made_by=person.name if person else "",
             )
-        return _saved(lambda: board.mute(mute, asked["undo"], now_ns))
+        return _saved(lambda: shown().mute(mute, asked["undo"], now_ns))
 
     def on_indicate(wanted: Asked | None) -> Answer:
         if wanted is None:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
@@ -103,6 +104,9 @@ def kept_wish(run: str, number: str, text: str, made_ns: int, made_by: str) -> K
         return None
 
 
+_Time = Annotated[int, msgspec.Meta(ge=0, le=END_YEAR_US)]
+
+
 class ReplayState(msgspec.Struct, frozen=True):
     """What the producer of a steered replay reports about itself.
 
@@ -116,9 +120,9 @@ class ReplayState(msgspec.Struct, frozen=True):
     run: str
     begun_ns: int
     written_ns: int
-    position_us: int
-    begin_us: int
-    end_us: int
+    position_us: _Time
+    begin_us: _Time
+    end_us: _Time
     speed: float
     paused: bool
     ended: bool

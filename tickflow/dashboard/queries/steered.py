@@ -51,15 +51,17 @@ class Steered:
 
     def state(self) -> ReplayState | None:
         """The newest report, unless it is forgotten; while the store does not answer, the last one that was read."""
-        with self._lock:
-            wait = RARELY_SECONDS if self._state is None else EVERY_SECONDS
-            if self._monotonic() - self._asked >= wait:
-                self._asked = self._monotonic()
-                try:
+        if self._lock.acquire(blocking=False):  # otherwise another request reads: a slow store delays only that one
+            try:
+                wait = RARELY_SECONDS if self._state is None else EVERY_SECONDS
+                if self._monotonic() - self._asked >= wait:
+                    self._asked = self._monotonic()
                     self._state = self._store.state()
-                except StoreError:  # every refresh runs into the same error, and says it
-                    return self._state
-            state = self._state
+            except StoreError:  # every refresh runs into the same error, and says it
+                return self._state
+            finally:
+                self._lock.release()
+        state = self._state
         return None if state is None or self._age(state) > FORGOTTEN_AFTER_SECONDS else state
 
     def moment(self) -> tuple[int, str] | None:
@@ -97,11 +99,10 @@ class Steered:
         """Store a reader's wish for the run; return the wish's id. The `value` of a jump is in ms of the exchange's
         clock. Raises `StoreError`.
         """
-        wish = Wish(JUMP, clock.utc_ns(value) // 1000) if act == JUMP else Wish(act, value)
+        wish = Wish(JUMP, max(0, clock.utc_ns(value) // 1000)) if act == JUMP else Wish(act, value)
         kept = KeptWish(run, uuid.uuid4().hex[:16], wish, self._now_ns(), person)
         self._store.ask(kept)
-        with self._lock:
-            self._asked = float("-inf")
+        self._asked = float("-inf")
         return kept.id
 
     def _age(self, state: ReplayState) -> float:
