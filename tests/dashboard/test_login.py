@@ -216,6 +216,21 @@ def test_a_new_role_counts_at_once_and_a_new_password_or_removal_ends_the_sessio
     assert sign_in(client, OPERATOR).status_code == 401
 
 
+def test_while_the_accounts_cannot_be_read_every_request_gets_a_sentence(
+    client: FlaskClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign_in(client, VIEWER)
+    path = tmp_path / "users.json"
+    before = path.read_text()
+    path.write_text("{" + before)
+    for answer in (client.get("/", base_url=HTTPS), sign_in(client, VIEWER)):
+        assert (answer.status_code, answer.mimetype) == (503, "text/plain")
+    assert "AUTH_USERS_FILE" in caplog.text
+    assert "Traceback" not in caplog.text
+    path.write_text(before)
+    assert sees(client)
+
+
 def test_the_answers_of_callbacks_name_the_role(client: FlaskClient) -> None:
     """This tells an open page that the person's role has changed."""
     sign_in(client, OPERATOR)

@@ -19,7 +19,7 @@ from tickflow.dashboard.asked import Bodies, Refused
 from tickflow.dashboard.login import ACCOUNT, LOGIN, LOGOUT, Gatekeeper
 from tickflow.dashboard.rationed import Rationed
 from tickflow.dashboard.viewers import VIEWERS, Viewers
-from tickflow.errors import Overloaded
+from tickflow.errors import Overloaded, SettingError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 2 * 2**20
@@ -145,6 +145,10 @@ def secure(
         response.headers["Retry-After"] = "5"
         return response
 
+    def _misconfigured(error: SettingError) -> Response:
+        _logger.error("%s", error)
+        return refusal(503, "The page cannot answer until a setting is corrected. Its log names the setting.")
+
     def session() -> Response:
         """Tell the page who is signed in, and in which role."""
         shown = "" if keeper.is_for_all else g.person.name
@@ -155,6 +159,7 @@ def secure(
     app.server.before_request(check)
     app.server.after_request(dress)
     app.server.register_error_handler(Overloaded, _overloaded)
+    app.server.register_error_handler(SettingError, _misconfigured)
 
 
 HEADERS = "TICKFLOW_HEADERS"
