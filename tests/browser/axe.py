@@ -10,6 +10,16 @@ _TRANSITIONS_END = """Promise.allSettled(
     document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)
 ).then(() => null)"""
 
+_GRID_IS_COMPLETE = """new Promise((done) => {
+    const look = () => {
+        const names = [...document.querySelectorAll(".ag-header-cell-text")];
+        if (!document.getElementById("watch-place")) done(null);
+        else if (names.length && names.every((each) => each.textContent)) done(null);
+        else setTimeout(look, 50);
+    };
+    look();
+})"""
+
 
 def source(folder: Path) -> str:
     """Install axe-core into `folder`; return its script. Raises `OSError` or `SubprocessError` if that fails."""
@@ -22,9 +32,11 @@ def source(folder: Path) -> str:
 def violations(page: Page, axe: str) -> list[str]:
     """The page's serious and critical violations, each with the first affected element.
 
-    Waits until no colour is in transition: halfway through one, text may have too little contrast.
+    Waits until the grid, which comes after the first drawing, has its headings, and until no colour is in transition:
+    halfway through one, text may have too little contrast.
     """
     page.evaluate(axe)
+    page.evaluate(_GRID_IS_COMPLETE)
     page.evaluate(_TRANSITIONS_END)
     found = page.evaluate("axe.run().then(({ violations }) => violations)")
     return [
