@@ -119,8 +119,24 @@ def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
 
 
 def unfounded(stored: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
-    """The stored market moves with a member that none of these alerts covers. `alerts` are those of all symbols."""
-    return [each for each in stored if not members_of(each) <= {other.symbol for other in _run(alerts, each)}]
+    """The stored market moves with a member that none of these alerts covers. `alerts` are those of all symbols.
+
+    A stored move may cover two runs of alerts that share a member and lie within `REACH_NS` (see `settled`).
+    """
+    found = []
+    for each in stored:
+        run = _run(alerts, each)
+        near = {
+            other.symbol
+            for other in alerts
+            if run
+            and _is_of(other, each)
+            and other.opened - run[0].opened >= -REACH_NS
+            and other.opened - run[-1].opened <= REACH_NS
+        }
+        if not members_of(each) <= near:
+            found.append(each)
+    return found
 
 
 def incomplete(stored: Sequence[Alert], alerts: Sequence[Alert], symbols: int) -> list[Alert]:

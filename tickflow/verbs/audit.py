@@ -6,6 +6,7 @@ need. It does not judge what it cannot know: points of records that the log no l
 back before the start of the log, and records that are not committed yet.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ FIRST_NS, END_NS = 0, END_YEAR_US * 1000
 EXAMPLES = 20
 SLICE = 5_000
 """How many points of one symbol are compared at a time."""
+SETTLED_MS = 15_000
+"""Market moves are judged once the newest record is this old, in ms."""
 TOO_MANY = 4 * SLICE
 """A slice with more stored points than this is halved before it is read."""
 
@@ -112,6 +115,7 @@ class Audit:
         self._judged: dict[int, Bounds] = {}
         self._ends: dict[int, int] = {}
         self._since: dict[int, int] = {}
+        self._newest_ms = 0
         self._found = Findings()
 
     def run(self) -> Findings:
@@ -165,18 +169,24 @@ class Audit:
         for missing in inside.values():
             found.alerts_wrong += 1
             found.note(f"lost alert: {missing.symbol} {missing.detector} at {moment(missing.time_ns)}")
-        if len(whole) == len(self._judged) and all(map(self._is_at_rest, whole)):
+        # A worker waits some seconds for the moves of others before it looks for market moves.
+        is_settled = time.time() * 1000 - self._newest_ms > SETTLED_MS
+        if is_settled and len(whole) == len(self._judged) and all(map(self._is_at_rest, whole)):
             self._compare_moves(store, list(wanted.values()))
 
     def _compare_moves(self, store: AlertStore, alerts: list[Alert]) -> None:
         """Compare the stored market moves with `alerts`, which must be those of all symbols."""
         found = self._found
-        stored = store.alerts(self._since_ns, self._until_ns, symbols=[MARKET])
-        symbols = market.counted_symbols(self._store.latest())
+        reach = (max(0, self._since_ns - market.REACH_NS), self._until_ns + market.REACH_NS)
+        stored = store.alerts(*reach, symbols=[MARKET])
+        symbols = max(market.counted_symbols(self._store.latest()), len({each.symbol for each in alerts}))
         missing = market.incomplete(stored, alerts, symbols)
-        found.alerts += len(stored)
+        found.alerts += len(self._inside(stored))
         for words, moves in (
-            ("foreign alert: a market move whose members did not move", market.unfounded(stored, alerts)),
+            (
+                "foreign alert: a market move whose members did not move",
+                market.unfounded(self._inside(stored), alerts),
+            ),
             ("lost alert: a market move, or members of it,", self._inside(missing)),
         ):
             found.alerts_wrong += len(moves)
@@ -198,6 +208,7 @@ class Audit:
         windows, names = Windows(self._span), Names(self._limits)
         for records in self._log.read(partition, Bounds(begin, max(begin, end))):
             self._found.records += len(records)
+            self._newest_ms = max(self._newest_ms, records[-1].timestamp) if records else self._newest_ms
             ticks, refused = decode(records, self._limits)
             ticks, nameless = names.admit(ticks)
             refused += nameless
