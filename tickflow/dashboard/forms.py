@@ -24,8 +24,13 @@ def found(address: str) -> Response:
 
 
 def alert(sentence: str) -> str:
-    """The sentence as HTML that screen readers announce; nothing without a sentence."""
+    """A sentence about a failure, as HTML that screen readers announce; nothing without a sentence."""
     return f'<p role="alert">{html.escape(sentence)}</p>' if sentence else ""
+
+
+def done(sentence: str) -> str:
+    """A sentence about what was done, as HTML that screen readers announce; nothing without a sentence."""
+    return f'<p role="status">{html.escape(sentence)}</p>' if sentence else ""
 
 
 def password(key: str, label: str, kind: str, name: str | None = None) -> str:

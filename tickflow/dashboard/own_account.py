@@ -70,10 +70,11 @@ class OwnAccount:
         ending = f"""<form method="post"><fieldset><legend>Sessions to end</legend>{listed}</fieldset>
 {forms.password("password-ending", "Password", "current", "password")}
 <button>End these sessions</button></form>"""
+        outcome = forms.done(said) if status == 200 else forms.alert(said)
         return forms.page(
             status,
             "your account",
-            f"""{forms.alert(said)}<p>Signed in as {html.escape(session.name)}. <a href="/">Back to the page</a>
+            f"""{outcome}<p>Signed in as {html.escape(session.name)}. <a href="/">Back to the page</a>
 <a href="/logout">Sign out</a></p>
 <h2>Password</h2>
 <form method="post">{forms.password("password", "Current password", "current")}
