@@ -11,6 +11,7 @@
     ├── Overloaded              the page has more requests than it can answer
     └── StoreError              the metrics store failed
         ├── StoreUnavailable    the store does not answer or is overloaded at present: try again
+        │   └── StoreSlow       the store has the request, but takes too long for it
         └── StoreMisconfigured  the store answers and refuses: an operator must change something
 
 Each error carries its data as attributes. Its text is a message for people.

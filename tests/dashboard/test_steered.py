@@ -189,11 +189,14 @@ def test_the_csv_of_a_replay_that_was_moved_back_has_no_later_tick(
     assert len(answer.text.splitlines()) == 1 + 20
 
 
-@pytest.mark.parametrize("changes", [{"stopped": True}, {"written_ns": time.time_ns() - 20 * 10**9}])
+@pytest.mark.parametrize("stopped", [True, False])
 def test_once_its_producer_is_gone_the_page_shows_all_that_is_stored_and_says_so(
-    client: FlaskClient, steering: SteeringStore, changes: dict[str, object]
+    client: FlaskClient, steering: SteeringStore, stopped: bool
 ) -> None:
-    steering.report(msgspec.structs.replace(reported(20, rewound=True, turns=1), **changes))
+    """It said that it stops, or it has not reported for 20 s."""
+    age_ns = 0 if stopped else 20 * 10**9
+    report = reported(20, rewound=True, turns=1, stopped=stopped, written_ns=time.time_ns() - age_ns)
+    steering.report(report)
     answer = drawing(client)
     assert answer["drawn"]["rows"] == 60
     assert answer["state"]["replay"]["gone"]
