@@ -5,23 +5,32 @@ let begun = false,
   load = null;
 const loaded = new Promise((done) => (load = done));
 
-/** Put the grid into the page. */
-function mount() {
+/* Run a script; try again until the server has sent it. */
+function run(src) {
+  return new Promise((done) => {
+    const add = () => {
+      const script = document.createElement("script");
+      script.src = src;
+      script.onload = done;
+      script.onerror = () => {
+        script.remove();
+        setTimeout(add, AGAIN_MS);
+      };
+      document.head.append(script);
+    };
+    add();
+  });
+}
+
+/** Put the grid into the page. The grid would load its second script by itself, but only try once. */
+async function mount() {
   if (begun) return;
   begun = true;
-  const script = document.createElement("script");
-  script.src = document.getElementById("grid-script").href;
-  script.onload = () => {
-    const children = window.dash_component_api.getLayout("grid").props.data;
-    window.dash_clientside.set_props("watch-place", { children });
-    load();
-  };
-  script.onerror = () => {
-    script.remove();
-    begun = false;
-    setTimeout(mount, AGAIN_MS);
-  };
-  document.head.append(script);
+  const first = document.getElementById("grid-script").href;
+  for (const src of [first, new URL("async-community.js", first).href]) await run(src);
+  const children = window.dash_component_api.getLayout("grid").props.data;
+  window.dash_clientside.set_props("watch-place", { children });
+  load();
 }
 
 /** The grid's own interface, once the grid is in the page. */

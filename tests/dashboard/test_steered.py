@@ -195,8 +195,8 @@ def test_once_its_producer_is_gone_the_page_shows_all_that_is_stored_and_says_so
 ) -> None:
     """It said that it stops, or it has not reported for 20 s."""
     age_ns = 0 if stopped else 20 * 10**9
-    report = reported(20, rewound=True, turns=1, stopped=stopped, written_ns=time.time_ns() - age_ns)
-    steering.report(report)
+    report = reported(20, rewound=True, turns=1, stopped=stopped)
+    steering.report(msgspec.structs.replace(report, written_ns=report.written_ns - age_ns))
     answer = drawing(client)
     assert answer["drawn"]["rows"] == 60
     assert answer["state"]["replay"]["gone"]
