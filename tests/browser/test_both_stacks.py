@@ -66,7 +66,7 @@ def test_a_reader_walks_through_the_page(
     url = f"http://127.0.0.1:{port}/"
     own = {"UPDATE_INTERVAL": "0.5", "PRODUCER_INTERVAL": "0.1", "SIMULATOR_SEED": "7", "ANOMALY_THRESHOLD": "1.5"}
     script("stock_analytics.py", env=env | own)
-    script("stock_producer.py", env=env | own)
+    producer = script("stock_producer.py", env=env | own)
     script("stock_dashboard.py", "--dashboard-port", str(port), env=env | own).wait_for("The page is at")
     page = reader.new_page()
     page.goto(f"{url}?symbol=AAPL")
@@ -98,6 +98,8 @@ def test_a_reader_walks_through_the_page(
     assert len(rows) >= 2
     assert {(row["symbol"], row["source"]) for row in rows} == {("AAPL", "simulated")}
 
+    producer.terminate()  # newer alerts would push the acknowledged one out of the list within half a minute
+    assert producer.wait() == 0, producer.output
     acknowledge_one(page)
     acked = page.locator(".alert.is-acked .alert-go").get_attribute("data-key")
     other.locator("#alerts .chip", has_text="All").click()
