@@ -19,6 +19,7 @@ from stock_dashboard import StockDashboard
 from tests.browser import axe
 from tests.browser.profiles import Profiles
 from tests.fakes import Breakable, Feed, a_status
+from tests.integration.chain import EmbeddedChain, KafkaChain
 from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite.acks import EmbeddedAcks
 from tickflow.store.sqlite.steering import EmbeddedSteering
@@ -161,6 +162,15 @@ class Running:
         """Stop serving."""
         self._stop.set()
         self._thread.join()
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
+def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The settings of this test's own chain, on each stack in turn."""
+    if request.param == "embedded":
+        return EmbeddedChain(tmp_path / "stocks.db").env
+    servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))
+    return KafkaChain(servers, topic, influx, bucket).env
 
 
 @pytest.fixture

@@ -16,20 +16,10 @@ from tests.browser.looks import GRAPH, LOOKS, wait_for_rows
 from tests.browser.test_chain import moves
 from tests.conftest import StartScript
 from tests.fakes import Feed
-from tests.integration.chain import EmbeddedChain, KafkaChain
 from tickflow.metrics.points import Points
 from tickflow.store.influx.series import MOST_SOURCES
 
 expect.set_options(timeout=WAIT_MS)
-
-
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
-def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of this test's own chain, on each stack in turn."""
-    if request.param == "embedded":
-        return EmbeddedChain(tmp_path / "stocks.db").env
-    servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))
-    return KafkaChain(servers, topic, influx, bucket).env
 
 
 @pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])

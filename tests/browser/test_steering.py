@@ -13,7 +13,7 @@ from tests.browser.conftest import WAIT_MS, Running, Visit, until
 from tests.browser.looks import LOOKS, PRICES, wait_for_rows
 from tests.conftest import StartScript
 from tests.contract.test_steering import STATE
-from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
+from tests.integration.chain import wait_until
 from tickflow.store.steering import PAUSE
 
 expect.set_options(timeout=WAIT_MS)
@@ -23,18 +23,9 @@ BEGIN = datetime(2013, 10, 7, 13, 30, tzinfo=UTC)
 SECONDS = 3_600
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
-def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of this test's own chain, on each stack in turn."""
-    if request.param == "embedded":
-        return EmbeddedChain(tmp_path / "stocks.db").env
-    servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))
-    return KafkaChain(servers, topic, influx, bucket).env
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """An hour of AAPL, a tick each two seconds whose price is 100 and its second; MSFT joins in the second half."""
+    """An hour of AAPL: one tick every two seconds, its price 100 plus the second. MSFT joins in the second half."""
     rows = ["timestamp,symbol,price,volume"]
     for second in range(0, SECONDS, 2):
         moment = (BEGIN + timedelta(seconds=second)).isoformat()

@@ -2,31 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
-from devtools.servers import InfluxServer
 from tests import oracle
 from tests.conftest import StartScript
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
 from tests.scripts import Script
 
 TRADES = 6_000
-
-
-@pytest.fixture
-def kafka_chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
-    return KafkaChain(kafka_servers, topic, influx, bucket)
-
-
-@pytest.fixture
-def embedded_chain(tmp_path: Path) -> EmbeddedChain:
-    return EmbeddedChain(tmp_path / "stocks.db")
-
-
-@pytest.fixture(params=["kafka", "embedded"])
-def chain(request: pytest.FixtureRequest) -> Chain:
-    found: Chain = request.getfixturevalue(f"{request.param}_chain")
-    return found
 
 
 def replay(script: StartScript, chain: Chain, trades: Path, speed: str = "max") -> Script:

@@ -4,9 +4,6 @@ import re
 
 from tests.conftest import StartScript
 from tests.integration.chain import Chain
-from tests.integration.test_chain import chain, embedded_chain, kafka_chain  # fixtures
-
-__all__ = ["chain", "embedded_chain", "kafka_chain"]
 
 
 def test_a_first_start_warns_of_nothing_and_each_line_has_its_name(script: StartScript, chain: Chain) -> None:

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 
 from devtools.process import free_port
-from devtools.servers import InfluxServer
 from tests import oracle
 from tests.conftest import StartScript
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
@@ -32,16 +31,6 @@ from tickflow.ticks.tick import epoch_us
 
 TRADES = 6_000
 METRICS = ("ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "z_score")
-
-
-@pytest.fixture
-def kafka_chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
-    return KafkaChain(kafka_servers, topic, influx, bucket)
-
-
-@pytest.fixture
-def embedded_chain(tmp_path: Path) -> EmbeddedChain:
-    return EmbeddedChain(tmp_path / "stocks.db")
 
 
 @pytest.fixture(params=["embedded", "kafka"])

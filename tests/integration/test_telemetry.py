@@ -64,11 +64,6 @@ def promtool_says(text: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture
-def kafka_chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
-    return KafkaChain(kafka_servers, topic, influx, bucket)
-
-
 def test_the_version_is_that_of_the_project() -> None:
     assert f'version = "{VERSION}"' in (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
 

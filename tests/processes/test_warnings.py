@@ -2,7 +2,7 @@
 
 from tests.conftest import StartScript
 from tests.integration.chain import Chain
-from tests.integration.test_chain import chain, embedded_chain, kafka_chain
+from tests.integration.conftest import chain, embedded_chain, kafka_chain
 
 __all__ = ["chain", "embedded_chain", "kafka_chain"]
 
