@@ -123,48 +123,48 @@ def unfounded(stored: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
 
     A stored move may cover two runs of alerts that share a member and lie within `REACH_NS` (see `settled`).
     """
-    found = []
-    for each in stored:
-        run = _run(alerts, each)
-        near = {
-            other.symbol
-            for other in alerts
-            if run
-            and _is_of(other, each)
-            and other.opened - run[0].opened >= -REACH_NS
-            and other.opened - run[-1].opened <= REACH_NS
-        }
-        if not members_of(each) <= near:
-            found.append(each)
-    return found
+    runs = _Runs(alerts)
+    return [each for each in stored if not members_of(each) <= runs.symbols_near(each)]
 
 
 def incomplete(stored: Sequence[Alert], alerts: Sequence[Alert], symbols: int) -> list[Alert]:
     """The market moves that these alerts of `symbols` symbols make, and that are not stored with all their members."""
-    return [
-        move
-        for move in gathered(alerts, symbols)[0]
+    runs = _Runs(alerts)
+    missing = []
+    for move in gathered(alerts, symbols)[0]:
+        members, times = members_of(move), {each.opened for each in runs.around(move)}
         if not any(
-            each.direction == move.direction
-            and members_of(each) >= members_of(move)
-            and each.opened in {other.opened for other in _run(alerts, move)}
-            for each in stored
-        )
-    ]
+            each.direction == move.direction and each.opened in times and members_of(each) >= members for each in stored
+        ):
+            missing.append(move)
+    return missing
 
 
-def _run(alerts: Sequence[Alert], move: Alert) -> list[Alert]:
-    """The moves in the direction of `move` that follow one another within five seconds, its own time among them."""
-    runs: list[list[Alert]] = []
-    for each in sorted((one for one in alerts if _is_of(one, move)), key=lambda one: one.opened):
-        if not runs or each.opened - runs[-1][-1].opened > WITHIN_NS:
-            runs.append([])
-        runs[-1].append(each)
-    return next((run for run in runs if run[0].opened <= move.opened <= run[-1].opened), [])
+class _Runs:
+    """The moves of single symbols by direction, in time order, split where more than five seconds pass without one."""
 
+    def __init__(self, alerts: Sequence[Alert]) -> None:
+        self._runs: dict[int, list[list[Alert]]] = {}
+        for each in sorted(alerts, key=lambda one: one.opened):
+            if each.detector != MOVE or each.symbol == MARKET:
+                continue
+            runs = self._runs.setdefault(each.direction, [])
+            if not runs or each.opened - runs[-1][-1].opened > WITHIN_NS:
+                runs.append([])
+            runs[-1].append(each)
 
-def _is_of(alert: Alert, move: Alert) -> bool:
-    return alert.direction == move.direction and alert.detector == MOVE and alert.symbol != MARKET
+    def around(self, move: Alert) -> list[Alert]:
+        """The run that the time of a market move lies in; empty if there is none."""
+        runs = self._runs.get(move.direction, [])
+        return next((run for run in runs if run[0].opened <= move.opened <= run[-1].opened), [])
+
+    def symbols_near(self, move: Alert) -> set[str]:
+        """The symbols with a move in the run around a market move, or within `REACH_NS` of that run."""
+        run = self.around(move)
+        if not run:
+            return set()
+        first_ns, last_ns = run[0].opened - REACH_NS, run[-1].opened + REACH_NS
+        return {each.symbol for run in self._runs[move.direction] for each in run if first_ns <= each.opened <= last_ns}
 
 
 def _is_near(one: Alert, other: Alert) -> bool:

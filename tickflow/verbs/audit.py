@@ -7,7 +7,7 @@ back before the start of the log, and records that are not committed yet.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -147,7 +147,7 @@ class Audit:
         for number in whole:
             self._log.check_stop()
             wanted |= alerts_of_log(self._log, number, self._judged[number], terms, self._limits)
-        inside = {key: each for key, each in wanted.items() if self._since_ns <= each.time_ns < self._until_ns}
+        inside = {each.key: each for each in self._inside(wanted.values())}
         for stored in judged(store.alerts(self._since_ns, self._until_ns)):
             judged_up_to = self._judged.get(stored.partition)
             if judged_up_to is not None and (judged_up_to.start > 0 or stored.offset >= judged_up_to.end):
@@ -179,21 +179,20 @@ class Audit:
         found = self._found
         reach = (max(0, self._since_ns - market.REACH_NS), self._until_ns + market.REACH_NS)
         stored = store.alerts(*reach, symbols=[MARKET])
+        judged_moves = self._inside(stored)
         symbols = max(market.counted_symbols(self._store.latest()), len({each.symbol for each in alerts}))
         missing = market.incomplete(stored, alerts, symbols)
-        found.alerts += len(self._inside(stored))
+        found.alerts += len(judged_moves)
         for words, moves in (
-            (
-                "foreign alert: a market move whose members did not move",
-                market.unfounded(self._inside(stored), alerts),
-            ),
+            ("foreign alert: a market move whose members did not move", market.unfounded(judged_moves, alerts)),
             ("lost alert: a market move, or members of it,", self._inside(missing)),
         ):
             found.alerts_wrong += len(moves)
             for each in moves:
                 found.note(f"{words} at {moment(each.time_ns)}: {each.members}")
 
-    def _inside(self, alerts: list[Alert]) -> list[Alert]:
+    def _inside(self, alerts: Iterable[Alert]) -> list[Alert]:
+        """The alerts within the audited time."""
         return [each for each in alerts if self._since_ns <= each.time_ns < self._until_ns]
 
     def _is_at_rest(self, partition: int) -> bool:
@@ -208,7 +207,8 @@ class Audit:
         windows, names = Windows(self._span), Names(self._limits)
         for records in self._log.read(partition, Bounds(begin, max(begin, end))):
             self._found.records += len(records)
-            self._newest_ms = max(self._newest_ms, records[-1].timestamp) if records else self._newest_ms
+            if records:
+                self._newest_ms = max(self._newest_ms, records[-1].timestamp)
             ticks, refused = decode(records, self._limits)
             ticks, nameless = names.admit(ticks)
             refused += nameless
