@@ -145,8 +145,8 @@ class Before(AlertStore):
 
 
 class Lists:
-    """The list of alerts, and the slow queries, that belong to a store: those of the present or, as of a moment of a
-    replay that was moved back, others, which are begun anew at each such jump.
+    """The list of alerts, and the slow queries, that belong to a store: those of the present or, while a replay is
+    moved back, those of the moment shown. Each jump back starts new ones.
 
     `make` makes a list of alerts, for the present (`None`) or for the alerts before a moment.
     """
