@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from tickflow.settings.certificates import Certificates
 from tickflow.store.acks import AckStore
@@ -170,25 +170,43 @@ def influxdb_certificates(settings: StackSettings) -> Certificates:
     )
 
 
+class _Account(TypedDict):
+    """What a client of InfluxDB needs besides its address."""
+
+    token: str
+    org: str
+    bucket: str
+    certificates: Certificates
+
+
+def _influxdb_account(settings: StackSettings, suffix: str = "") -> _Account:
+    """The account for the bucket of that suffix. Raises `SettingError` without a token; call it before the client is
+    imported, since loading that takes time.
+    """
+    return {
+        "token": settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
+        "org": settings.influxdb_org,
+        "bucket": f"{settings.influxdb_bucket}{suffix}",
+        "certificates": influxdb_certificates(settings),
+    }
+
+
 def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
     """The metrics store that `STACK` names, not connected yet. Raises `SettingError` if InfluxDB's token is missing."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.store import EmbeddedStore
 
         return EmbeddedStore(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
-    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # checked first, since loading the client takes time
+    account = _influxdb_account(settings)
     from tickflow.store.influx.store import InfluxStore
 
     return InfluxStore(
         settings.influxdb_url,
-        token=token,
-        org=settings.influxdb_org,
-        bucket=settings.influxdb_bucket,
         stop=stop,
         batch_points=settings.influxdb_batch_points,
         connections=settings.influxdb_connections,
         gzip=settings.influxdb_gzip,
-        certificates=influxdb_certificates(settings),
+        **account,
     )
 
 
@@ -198,15 +216,10 @@ def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
         from tickflow.store.sqlite.acks import EmbeddedAcks
 
         return EmbeddedAcks(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
+    account = _influxdb_account(settings, "_acks")
     from tickflow.store.influx.acks import InfluxAcks
 
-    return InfluxAcks(
-        settings.influxdb_url,
-        token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
-        org=settings.influxdb_org,
-        bucket=f"{settings.influxdb_bucket}_acks",
-        certificates=influxdb_certificates(settings),
-    )
+    return InfluxAcks(settings.influxdb_url, **account)
 
 
 def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
@@ -215,15 +228,10 @@ def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
         from tickflow.store.sqlite.mutes import EmbeddedMutes
 
         return EmbeddedMutes(settings.embedded_file, stop=stop)
+    account = _influxdb_account(settings, "_acks")
     from tickflow.store.influx.mutes import InfluxMutes
 
-    return InfluxMutes(
-        settings.influxdb_url,
-        token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
-        org=settings.influxdb_org,
-        bucket=f"{settings.influxdb_bucket}_acks",
-        certificates=influxdb_certificates(settings),
-    )
+    return InfluxMutes(settings.influxdb_url, **account)
 
 
 def open_steering(settings: StackSettings, stop: threading.Event) -> "SteeringStore":
@@ -234,16 +242,10 @@ def open_steering(settings: StackSettings, stop: threading.Event) -> "SteeringSt
         from tickflow.store.sqlite.steering import EmbeddedSteering
 
         return EmbeddedSteering(settings.embedded_file, stop=stop)
-    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)
+    account = _influxdb_account(settings, "_acks")
     from tickflow.store.influx.steering import InfluxSteering
 
-    return InfluxSteering(
-        settings.influxdb_url,
-        token=token,
-        org=settings.influxdb_org,
-        bucket=f"{settings.influxdb_bucket}_acks",
-        certificates=influxdb_certificates(settings),
-    )
+    return InfluxSteering(settings.influxdb_url, **account)
 
 
 def open_alerts(settings: StackSettings, stop: threading.Event) -> AlertStore:
@@ -252,13 +254,7 @@ def open_alerts(settings: StackSettings, stop: threading.Event) -> AlertStore:
         from tickflow.store.sqlite.alerts import EmbeddedAlerts
 
         return EmbeddedAlerts(settings.embedded_file, stop=stop)
-    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)
+    account = _influxdb_account(settings)
     from tickflow.store.influx.alerts import InfluxAlerts
 
-    return InfluxAlerts(
-        settings.influxdb_url,
-        token=token,
-        org=settings.influxdb_org,
-        bucket=settings.influxdb_bucket,
-        certificates=influxdb_certificates(settings),
-    )
+    return InfluxAlerts(settings.influxdb_url, **account)
