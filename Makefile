@@ -30,24 +30,24 @@ run: $(RUN) ## Run everything on this machine alone: simulated prices, one SQLit
 	@exec scripts/run.sh
 
 test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can have them (built once)
-	@$(BIN)/python -m devtools.servers build || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
+	@$(BIN)/python -m devtools.building || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 full: $(DEV) ## Run all tests in their full form: more kills, modes and symbols than `make test` has
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@TICKFLOW_TESTS=full $(BIN)/python -m pytest -n 2 --dist worksteal
 
 faults: $(DEV) ## Break everything under load (about 25 minutes) and write the table of docs/guarantees.md
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults
 	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -n 0 --timeout 1800 tests/integration/test_notify.py
 
 attacks: $(DEV) ## Attack the page with 5,000 hostile requests on each stack, and with hundreds of connections
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@TICKFLOW_ATTACKS=full $(BIN)/python -m pytest -s -n 0 tests/attacks
 
 secured: $(DEV) ## Take each right at Kafka from each script, before it starts and while it runs
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@TICKFLOW_TESTS=full $(BIN)/python -m pytest -n 0 tests/secured/test_acls.py
 
 check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types, the documentation, and that tests notice a few mutants
@@ -75,11 +75,11 @@ servers-down: $(RUN) ## End those two; their data stay
 	@$(BIN)/python -m devtools.servers down
 
 bench: $(DEV) $(BENCH) ## Measure speed and memory, about an hour; CASES="start memory" for some, SHORT=1 for a trial
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) $(CASES)
 
 drill: $(DEV) ## Break one thing after another, and write into docs/operate.md how soon each is said (10 minutes)
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) drill
 	@$(BIN)/python -m benchmarks.tables
 
@@ -88,7 +88,7 @@ evaluate: $(DEV) $(BENCH) ## Measure what alerts are worth and write docs/detect
 	@$(BIN)/python -m benchmarks.evaluate $(if $(SHORT),--short)
 
 profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a flame graph
-	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m devtools.building
 	@$(BIN)/python -m benchmarks.profiling $(if $(SHORT),--short)
 
 tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/performance.md

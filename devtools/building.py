@@ -1,5 +1,7 @@
 """Builds Kafka and InfluxDB from the ordinary package registries, once per machine, into a cache outside the checkout.
 
+python -m devtools.building    builds both; needs Python alone, since .ci/run calls it before `make install`
+
 Layout of the cache: `kafka/libs/*.jar` and `influxdb/bin/influxd`.
 """
 
@@ -9,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,3 +217,19 @@ def _only_one(lock: Path, waiting: str) -> Iterator[None]:
             print(waiting, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def main() -> int:
+    """Build both servers; return 1 after an error message where one of them cannot be built."""
+    failed = False
+    for server in SERVERS:
+        try:
+            build(server)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

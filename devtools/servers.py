@@ -1,6 +1,5 @@
 """Real Kafka and InfluxDB without Docker, for the tests (`KafkaServer`, `Influxd`) and for developing:
 
-python -m devtools.servers build    into the cache, once per machine
 python -m devtools.servers up       both, on localhost:9092 and localhost:8086, until `down`
 python -m devtools.servers status
 python -m devtools.servers down     ends exactly what `up` started; --wipe removes its data too
@@ -182,7 +181,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0 when done, 1 after an error message (`status`: unless both run)."""
     parser = argparse.ArgumentParser(prog="python -m devtools.servers", description=(__doc__ or "").splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("build", help="build both servers into the cache, once per machine")
     starting = verbs.add_parser("up", help="start both, detached")
     for server in SERVERS:
         starting.add_argument(f"--{server}-port", type=int, default=PORTS[server], help="default: %(default)s")
@@ -193,8 +191,6 @@ def main(arguments: list[str] | None = None) -> int:
     # Otherwise a SIGTERM while a server starts would leave it running, and `down` would not know it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if chosen.verb == "build":
-            return _build_all()
         if chosen.verb == "status":
             return 0 if status() else 1
         with _one_at_a_time():
@@ -209,17 +205,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Interrupted: `{chosen.verb}` is not complete.", file=sys.stderr)
         return 1
     return 0
-
-
-def _build_all() -> int:
-    failed = False
-    for server in SERVERS:
-        try:
-            build(server)
-        except ServerError as error:
-            print(error, file=sys.stderr)
-            failed = True
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def need(server: Server) -> None:
     """Skip the running test, or with `CI=true` fail it, if this machine cannot run that server."""
     reason = why_not(server)
     if reason is None and not is_built(server):
-        reason = f"{NAMES[server]} is not built on this machine yet: python -m devtools.servers build"
+        reason = f"{NAMES[server]} is not built on this machine yet: python -m devtools.building"
     if reason is not None:
         unavailable(reason)
 

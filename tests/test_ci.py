@@ -72,6 +72,17 @@ def test_both_end_with_make_check_and_make_test() -> None:
     assert commands()[-2:] == ["make check", "make test"]
 
 
+def test_ci_run_needs_no_package_before_make_install() -> None:
+    """A bare machine has Python alone: a module with a requirement ended `.ci/run` after 2 s once."""
+    modules = re.findall(r"python3 -m (\S+)", CI_RUN.read_text(encoding="utf-8"))
+    assert modules
+    for module in ("devtools.building", *modules):
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", f"import {module}"], cwd=PROJECT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
 def test_ci_run_can_be_run() -> None:
     assert os.access(CI_RUN, os.X_OK)
     assert subprocess.run(["bash", "-n", str(CI_RUN)]).returncode == 0
