@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test full faults attacks secured check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets containers sbom settings screenshots lock clean
+.PHONY: help run test full faults attacks secured check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets containers sbom calendars settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ containers: ## Start Compose's containers in each form, audit what they store, r
 
 sbom: $(DEV) ## Write sbom.json (CycloneDX): the libraries of requirements.lock with their hashes; works offline
 	@$(BIN)/cyclonedx-py requirements --no-validate --output-reproducible --sv 1.6 -o sbom.json requirements.lock
+
+calendars: $(DEV) ## Write the calendars in tickflow/calendars/ from the library, after it was updated
+	@$(BIN)/python -m devtools.calendars
 
 settings: $(DEV) ## Write .env.example and the table of docs/settings.md from config.py
 	@$(BIN)/python -m devtools.settings_text

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickflow.sessions import NEW_YORK, Session, Sessions, is_market
+from tickflow.sessions import KEPT, NEW_YORK, Session, Sessions, from_file, from_library, is_market
 
 ALL = ("XNYS", "XLON", "XTKS", "XHKG", "CMES", "24/7")
-KEPT = {name: Sessions(name) for name in ALL}
+OPENED = {name: Sessions(name) for name in ALL}
 
 
 def ns(text: str, zone: str = "America/New_York") -> int:
@@ -103,7 +103,7 @@ def test_a_market_without_hours_is_always_open() -> None:
 @pytest.mark.parametrize("name", ALL)
 @given(moments=st.lists(st.integers(1_136_073_600, 1_767_225_600), min_size=1, max_size=40))
 def test_each_moment_agrees_with_the_library(name: str, moments: list[int]) -> None:
-    kept = KEPT[name]
+    kept = OPENED[name]
     near = [edge for each in moments for edge in (each, _edge(kept, each), _edge(kept, each) - 1)]
     found = kept.are_open(np.array(near, dtype=np.int64) * 10**9).tolist()
     with warnings.catch_warnings():
@@ -122,7 +122,7 @@ def _edge(sessions: Sessions, second: int) -> int:
 @given(moments=st.lists(st.integers(946_684_800, 1_893_456_000), min_size=3, max_size=3))
 def test_open_time_adds_up(moments: list[int]) -> None:
     begin, middle, end = (each * 10**9 for each in sorted(moments))
-    for sessions in KEPT.values():
+    for sessions in OPENED.values():
         parts = sessions.open_ns(begin, middle) + sessions.open_ns(middle, end)
         assert parts == sessions.open_ns(begin, end) <= end - begin
         opened = sessions.next_open(begin)
@@ -131,7 +131,7 @@ def test_open_time_adds_up(moments: list[int]) -> None:
 
 
 def test_sessions_lie_one_after_another() -> None:
-    for sessions in KEPT.values():
+    for sessions in OPENED.values():
         found = sessions.between(0, ns("2045-01-01T00:00:00"))
         assert len(found) > 10_000
         for one, next_one in itertools.pairwise(found):
@@ -145,6 +145,23 @@ def test_a_market_is_known_by_its_code() -> None:
         "24/7",
         "XPAR",
     ]
+
+
+@pytest.mark.parametrize("market", KEPT)
+def test_the_kept_calendars_equal_the_librarys(market: str) -> None:
+    kept, librarys = from_file(market), from_library(market)
+    assert len(kept.days) > 30_000
+    assert kept.zone == librarys.zone
+    for name in ("days", "before", "opens", "closes", "pauses", "resumes"):
+        is_absent = getattr(librarys, name) < 0
+        assert np.array_equal(np.where(is_absent, -1, getattr(librarys, name)), getattr(kept, name)), "make calendars"
+
+
+@pytest.mark.parametrize("market", KEPT)
+def test_the_kept_calendars_need_no_pandas(market: str) -> None:
+    code = f"import sys; from tickflow.sessions import Sessions; Sessions({market!r}).load(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pandas", "exchange_calendars"} & set(done.stdout.split())
 
 
 def test_creating_sessions_loads_nothing() -> None:

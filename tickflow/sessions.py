@@ -1,7 +1,8 @@
 """The sessions of an exchange: its regular hours, the hours before and after them, holidays, half days, clock changes.
 
 Everything is computed from the calendar of `exchange_calendars`, which is loaded when it is first needed: this takes
-0.4 s if pandas is already loaded, else 1.5 s. Creating a `Sessions` loads nothing.
+0.4 s if pandas is already loaded, else 1.5 s. The calendars of XNYS and 24/7 are kept in files that were written from
+it, and take milliseconds. Creating a `Sessions` loads nothing.
 
 Times are in ns since 1970. Intervals include their first moment and not their last: at the closing time, the exchange
 is closed.
@@ -11,6 +12,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,8 @@ from tickflow.arrays import Bools, Ints
 
 NEW_YORK_CODE = "XNYS"
 ALWAYS = "24/7"
+KEPT = {name: Path(__file__).parent / "calendars" / f"{name.replace('/', '-')}.npz" for name in (NEW_YORK_CODE, ALWAYS)}
+"""The calendars that are kept in files."""
 _SECOND = 1_000_000_000
 _HOUR = 3_600 * _SECOND
 _USUAL_CLOSE = time(16)
@@ -203,6 +207,48 @@ def is_market(name: str) -> bool:
     return name in (NEW_YORK_CODE, ALWAYS) or name in _library().get_calendar_names()
 
 
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days of a market since 1970 as columns in ns. A day without a pause has a negative `pauses` and `resumes`."""
+
+    days: Ints
+    before: Ints
+    opens: Ints
+    closes: Ints
+    pauses: Ints
+    resumes: Ints
+    zone: str
+
+
+def from_library(market: str) -> Calendar:
+    """The whole calendar of a market, in about a second if pandas is not loaded yet: the library takes no longer for a
+    century than for a year.
+    """
+    library = _library()
+    name = library.resolve_alias(market)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        calendar = _calendar(library, name)
+        opens, closes = (_ns(column) for column in (calendar.opens, calendar.closes))
+        pauses, resumes = (_ns(column) for column in (calendar.break_starts, calendar.break_ends))
+        midnights = _ns(calendar.sessions.tz_localize(calendar.tz))
+    days = calendar.sessions.as_unit("s").asi8 // 86_400
+    early, _ = _EXTENDED.get(name, (0, 0))
+    before = np.minimum(opens, midnights + early) if early else opens
+    return Calendar(days, before, opens, closes, pauses, resumes, calendar.tz.key)
+
+
+def from_file(market: str) -> Calendar:
+    """The calendar of a market that `devtools/calendars.py` keeps in a file, in some milliseconds: the markets of most
+    users need neither pandas (60 MB) nor the second that loading it takes.
+    """
+    with np.load(KEPT[market]) as kept:
+        days, zone = np.cumsum(kept["gaps"], dtype=np.int64), str(kept["zone"])
+        before, opens, closes = ((days * 1_440 + kept[name]) * 60 * _SECOND for name in ("before", "opens", "closes"))
+    never = np.full(len(days), -1)
+    return Calendar(days, before, opens, closes, never, never, zone)
+
+
 def _library() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library uses functions that pandas 3.1 deprecates
@@ -213,33 +259,23 @@ def _library() -> Any:
 
 @cache
 def _read(market: str) -> _Table:
-    """The whole calendar, in 0.2 s: the library takes no longer for a century than for a year."""
-    library = _library()
-    name = library.resolve_alias(market)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        calendar = _calendar(library, name)
-        opens, closes = (_ns(column) for column in (calendar.opens, calendar.closes))
-        pauses, resumes = (_ns(column) for column in (calendar.break_starts, calendar.break_ends))
-        midnights = _ns(calendar.sessions.tz_localize(calendar.tz))
-    days = calendar.sessions.as_unit("s").asi8 // 86_400
-    early, late = _EXTENDED.get(name, (0, 0))
-    before = np.minimum(opens, midnights + early) if early else opens
-    has_pause = pauses > 0
-    begins = np.sort(np.concatenate([opens, resumes[has_pause]]))
-    ends = np.sort(np.concatenate([closes, pauses[has_pause]]))
-    lengths = closes - opens
+    calendar = from_file(market) if market in KEPT else from_library(market)
+    opens, closes = calendar.opens, calendar.closes
+    _, late = _EXTENDED.get(market, (0, 0))
+    has_pause = calendar.pauses > 0
+    begins = np.sort(np.concatenate([opens, calendar.resumes[has_pause]]))
+    ends = np.sort(np.concatenate([closes, calendar.pauses[has_pause]]))
     return _Table(
-        days,
-        before,
+        calendar.days,
+        calendar.before,
         opens,
         closes,
         closes + late,
-        _halves(lengths),
+        _halves(closes - opens),
         begins,
         ends,
         np.concatenate([[0], np.cumsum(ends - begins)[:-1]]),
-        ZoneInfo(calendar.tz.key),
+        ZoneInfo(calendar.zone),
     )
 
 
