@@ -71,7 +71,7 @@ def test_ticks_wait_until_the_time_is_over_or_there_are_many(desk: Clocked) -> N
     assert desk.offset == 30
     desk.take(0, third)
     assert desk.offset == 30
-    many = batch(shock([f"S{number}" for number in range(20)]), first_offset=60)
+    many = batch(shock([f"S{number}" for number in range(80)]), first_offset=60)
     assert len(many) > HOLD_TICKS
     desk.take(0, many)
     assert desk.offset == 60 + len(many)
