@@ -22,6 +22,7 @@ from threading import Event, Thread
 from typing import Any
 
 from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError
 from kafka.partitioner import murmur2
 
 from benchmarks.bench import PROJECT, Bench, table
@@ -139,7 +140,11 @@ def _owned(bench: Bench, environment: dict[str, str], workers: Sequence[Worker])
     """The partitions of each worker, as the broker reports them."""
     admin = KafkaAdminClient(bootstrap_servers=bench.kafka)
     group = environment["KAFKA_GROUP"]
-    owners = owners_of(admin.describe_groups([group])[group]["members"], environment["KAFKA_TOPIC"])
+    try:
+        members = admin.describe_groups([group])[group]["members"]
+    except CoordinatorNotAvailableError:  # a new broker first makes its topic of commits
+        members = []
+    owners = owners_of(members, environment["KAFKA_TOPIC"])
     admin.close()
     return [sorted(number for number, owner in owners.items() if owner == each.name) for each in workers]
 
