@@ -15,6 +15,7 @@
     embedded   the embedded stack: the highest rate of the whole chain, and its CPU when little happens
     endurance  half an hour at 5,000 ticks/s: memory, descriptors and threads of all scripts
     knobs      our worker with one setting for high rates changed at a time
+    lag        the worker's lag compared with that of klag-exporter, through a restart with 2 million records
     large-file a generated file of 10 GB (or LARGE_GB), replayed: does memory stay flat?
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 per second
     memory     memory per symbol; does the worker's memory stay flat over ten million ticks?
@@ -24,6 +25,7 @@
     sharing    two workers of one group against one
     stage      the compute stage alone, from raw bytes to line protocol, compared with the tutorial's script
     storage    bytes per record and per point in Kafka, InfluxDB and the embedded file; a worker's restart
+    telemetry  a worker whose metrics are read once a second, against one that serves none
     symbols    5 to 50,000 symbols: CPU per tick, of the worker and of InfluxDB
     malformed  one worker on a topic with half of its ticks malformed, against a clean one
     start      the CPU that each script needs to show its help, to refuse a setting, and to become ready
@@ -54,6 +56,7 @@ from benchmarks import (
     endurance,
     first_view,
     knobs,
+    lag,
     large_file,
     latency,
     malformed_ratio,
@@ -72,6 +75,7 @@ from benchmarks import (
     start,
     storage,
     symbols,
+    telemetry,
     viewers,
 )
 from benchmarks.bench import Bench
@@ -92,6 +96,7 @@ CASES = {
     "embedded": embedded.run,
     "endurance": endurance.run,
     "knobs": knobs.run,
+    "lag": lag.run,
     "large-file": large_file.run,
     "latency": latency.run,
     "malformed": malformed_ratio.run,
@@ -104,15 +109,16 @@ CASES = {
     "start": start.run,
     "storage": storage.run,
     "symbols": symbols.run,
+    "telemetry": telemetry.run,
 }
-ON_REQUEST = {"drill", "earlier", "endurance"}
+ON_REQUEST = {"drill", "earlier", "endurance", "lag"}
 """Cases that run only if they are named on the command line."""
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but drill, earlier and endurance")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but drill, earlier, endurance and lag")
     parser.add_argument("--short", action="store_true", help="try out the cases: small inputs, and one round")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)

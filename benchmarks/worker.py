@@ -8,11 +8,14 @@ import gc
 import io
 import sys
 import time
+from functools import partial
 
 from benchmarks.figures import Figures
 from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tickflow.process import StopEvent, set_up_logging
+from tickflow.stack import open_log
+from tickflow.telemetry.unread import serving_worker
 from tickflow.ticklog.base import Polled
 from tickflow.worker.batch import Batch
 
@@ -48,7 +51,8 @@ def main() -> int:
     worker = MeasuredEngine(arguments.ticks, stop)
     started = time.monotonic()
     gc.freeze()  # as stock_analytics.py does
-    worker.run()
+    with serving_worker(worker.settings, worker.telemetry, partial(open_log, worker.settings, stop), stop):
+        worker.run()
     print(worker.figures.to_json(startup=worker.figures.begun_at - started), flush=True)
     return 0
 
