@@ -1,5 +1,6 @@
 """Rollups agree with the points, whether these are written, rewritten, written late, or deleted."""
 
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,13 @@ def check(store: EmbeddedStore, symbol: str, since: int, until: int) -> None:
     for width in WIDTHS:
         found = store.pixels(symbol, since, until, width)
         assert same(found, of_points(store, symbol, since, until, width))
+    totals, points = store.totals(symbol, since, until), store.points(symbol, since, until)
+    if totals is None:
+        assert not len(points)
+        return
+    assert (totals.high, totals.low, totals.ticks) == (points.price.max(), points.price.min(), len(points))
+    sums = [math.fsum(points.volume), math.fsum(points.price * points.volume)]
+    np.testing.assert_allclose([totals.volume, totals.value], sums, rtol=1e-12)
 
 
 def a_course(count: int, begin: int, gap: int, *, seed: int = 1, offset: int = 0) -> Points:

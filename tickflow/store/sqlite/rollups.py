@@ -1,18 +1,23 @@
 """Columns that are stored beside the points of the embedded file, so that months of points can be read quickly.
 
 A block is a quarter of an hour of one symbol. Once the symbol has a tick in a later block, the writer rolls the block
-up into columns of half a second, of ten seconds and of a hundred seconds. Each of these is stored if it has at most a
-quarter as many columns as the block has ticks. The transaction that writes or deletes a point also deletes the rollup
-of its block. So every stored rollup agrees with the points; for any other block, the points themselves are read.
+up into columns of half a second, of ten seconds and of a hundred seconds, and into its totals. Columns of one width are
+stored if the block has at least four times as many ticks. The transaction that writes or deletes a point also deletes
+the rollup of its block. So every stored rollup agrees with the points; for any other block, the points themselves are
+read.
 """
 
+import math
 import sqlite3
+import struct
 import zlib
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import astuple
 
 import numpy as np
 
+from tickflow.store.base import Totals
 from tickflow.store.pixels import LEVELS_NS, MEASURES, PLAIN, Pixels, combined
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
@@ -38,12 +43,18 @@ _POINTS = f"""
         {", ".join(f"{name}, {name}" for name in MEASURES)}
     FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns, source
 """  # noqa: S608 - only our own names are inserted
+_TOTALS = """
+    SELECT max(price), min(price), sum(volume), sum(price * volume), count(*)
+    FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?
+"""
+_PACKED = struct.Struct("<4dq")
+"""The totals of a block in the order of `Totals`; they are stored under the level `BLOCK_NS`."""
 Block = tuple[str, int]
 
 
 def forget(connection: sqlite3.Connection, blocks: Iterable[Block]) -> None:
     """Delete the rollups of these blocks, within the transaction that changes their points."""
-    rows = [(symbol, level, block) for symbol, block in blocks for level in LEVELS_NS]
+    rows = [(symbol, level, block) for symbol, block in blocks for level in (*LEVELS_NS, BLOCK_NS)]
     connection.executemany("DELETE FROM store_rollups WHERE symbol = ? AND level = ? AND block = ?", rows)
 
 
@@ -54,7 +65,11 @@ def roll(connection: sqlite3.Connection, block: Block) -> None:
     if len(rows) < LEAST_TICKS:
         return
     found = Pixels.from_rows(rows)
-    kept = []
+    value = math.fsum((found.close * found.volume).tolist())
+    totals = Totals(float(found.high.max()), float(found.low.min()), math.fsum(found.volume), value, len(rows))
+    kept: list[tuple[str, int, int, int, bytes | None]] = [
+        (symbol, BLOCK_NS, number, FORM, _PACKED.pack(*astuple(totals)))
+    ]
     for level in LEVELS_NS:  # each width is a multiple of the previous one
         found = combined(found, level)
         kept.append((symbol, level, number, FORM, packed(found) if len(rows) >= RATIO * len(found) else None))
@@ -63,13 +78,45 @@ def roll(connection: sqlite3.Connection, block: Block) -> None:
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int) -> dict[int, Pixels]:
     """The stored columns `level_ns` wide, for each rolled-up block that lies entirely in [`since_ns`, `until_ns`)."""
+    stored = _stored(connection, symbol, since_ns, until_ns, level_ns)
+    return {block: unpacked(columns) for block, columns in stored.items()}
+
+
+def totals(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+    """The totals of the symbol's points in [`since_ns`, `until_ns`); `None` if it has none there."""
+    stored = _stored(connection, symbol, since_ns, until_ns, BLOCK_NS)
+    rows = [_PACKED.unpack(each) for each in stored.values()]
+    rows += [connection.execute(_TOTALS, (symbol, *gap)).fetchone() for gap in _gaps(stored, since_ns, until_ns)]
+    found = [row for row in rows if row[-1]]
+    if not found:
+        return None
+    high, low, volume, value, ticks = zip(*found, strict=True)
+    return Totals(max(high), min(low), math.fsum(volume), math.fsum(value), sum(ticks))
+
+
+def _stored(
+    connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int
+) -> dict[int, bytes]:
+    """What is stored of each rolled-up block that lies entirely in [`since_ns`, `until_ns`)."""
     first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
     rows = connection.execute(
         "SELECT block, columns FROM store_rollups WHERE symbol = ? AND level = ? AND block >= ? AND block < ? "
         "AND form = ? AND columns IS NOT NULL ORDER BY block",
         (symbol, level_ns, first, end, FORM),
     )
-    return {block: unpacked(columns) for block, columns in rows}
+    return dict(rows.fetchall())
+
+
+def _gaps(blocks: Iterable[int], since_ns: int, until_ns: int) -> list[tuple[int, int]]:
+    """The parts of a time range outside these blocks, which are in time order."""
+    found, at = [], since_ns
+    for block in blocks:
+        if at < block * BLOCK_NS:
+            found.append((at, block * BLOCK_NS))
+        at = (block + 1) * BLOCK_NS
+    if at < until_ns:
+        found.append((at, until_ns))
+    return found
 
 
 def packed(found: Pixels) -> bytes:
@@ -148,7 +195,7 @@ def _from(connection: sqlite3.Connection, symbol: str, block: int) -> int | None
 
 def _is_rolled(connection: sqlite3.Connection, symbol: str, block: int) -> bool:
     query = "SELECT 1 FROM store_rollups WHERE symbol = ? AND level = ? AND block = ? AND form = ?"
-    return connection.execute(query, (symbol, LEVELS_NS[0], block, FORM)).fetchone() is not None
+    return connection.execute(query, (symbol, BLOCK_NS, block, FORM)).fetchone() is not None
 
 
 def pieces(
@@ -156,11 +203,4 @@ def pieces(
 ) -> tuple[list[Pixels], list[tuple[int, int]]]:
     """The rollups of a time range, and the parts of it for which the points have to be read."""
     found = read(connection, symbol, since_ns, until_ns, level_ns)
-    gaps, at = [], since_ns
-    for block in found:
-        if at < block * BLOCK_NS:
-            gaps.append((at, block * BLOCK_NS))
-        at = (block + 1) * BLOCK_NS
-    if at < until_ns:
-        gaps.append((at, until_ns))
-    return list(found.values()), gaps
+    return list(found.values()), _gaps(found, since_ns, until_ns)

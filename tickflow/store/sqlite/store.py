@@ -94,11 +94,6 @@ _LAST_WITHIN = (
     "SELECT price FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
 )
 
-_TOTALS = """
-    SELECT max(price), min(price), sum(volume), sum(price * volume), count(*)
-    FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?
-"""
-
 
 class EmbeddedStore(MetricsStore):
     """Points and worker statuses in the tables `store_points` and `store_statuses` of the file.
@@ -204,8 +199,7 @@ class EmbeddedStore(MetricsStore):
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
         """The totals of the symbol's points in [`since_ns`, `until_ns`); `None` if it has none there."""
         with self._connection() as connection:
-            row = connection.execute(_TOTALS, (symbol, since_ns, until_ns)).fetchone()
-        return Totals(*row) if row[-1] else None
+            return rollups.totals(connection, symbol, since_ns, until_ns)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
         """The symbol's first `most` (all by default) points in [`since_ns`, `until_ns`), in time order."""
