@@ -21,7 +21,7 @@ from tickflow.dashboard.drawing import clock, multiples, pictures
 from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.alerts import MANY, Board
 from tickflow.dashboard.queries.background import Background
-from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, newest_rows, recent_gap, recent_rows
+from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, recent_gap, recent_rows
 from tickflow.dashboard.queries.state import State, state_of
 from tickflow.dashboard.queries.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.queries.watched import cursors_of, watch
@@ -226,10 +226,9 @@ def _picture(
     until = min(end, newest_end) if view["period"] is None else end
     source = latest.source[latest.symbol.index(symbol)]
     shown = _shown(store, symbol, begin, max(begin, until), view, threshold, sessions, source)
-    recent = store.newest(symbol, DEPTH)
-    recent = recent.take(slice(0, int(np.searchsorted(recent.time_ns, newest_end))))
-    if len(recent) == DEPTH and recent.time_ns[0] > recent.time_ns[-1] - OVERLAP_NS:
-        recent = newest_rows(store, symbol, newest_end)
+    recent = recent_rows(store, symbol, (newest_end - 1) // 1000, newest_end)
+    if recent is None or len(recent) < DEPTH:
+        recent = store.newest(symbol, DEPTH, newest_end)
     if not len(recent):
         return None, drawn
     x = shown["x"]
@@ -287,13 +286,9 @@ def _shown(
         candles = store.candles(symbol, max(0, since - LEAD_CANDLES * width), end + margin, width)
         picture = pictures.of_candles(candles, width, since, threshold, source)
         return pictures.covering(picture, since, end + margin)
-    rows = store.at_most(symbol, begin, end, MAX_TICKS)
-    if rows is not None:
-        margin = (end - begin) // 2
-        around = store.at_most(symbol, max(0, begin - margin), end + margin, MAX_AROUND) if view["sight"] else None
-        if around is None:
-            return pictures.covering(pictures.of_ticks(rows), begin, end)
-        return pictures.covering(pictures.of_ticks(around), begin - margin, end + margin)
+    ticks = _ticks(store, symbol, begin, end, (end - begin) // 2 if view["sight"] else 0)
+    if ticks is not None:
+        return ticks
     drawn = sessions.open_ns(end - whole, end) or whole if view["trading"] else whole
     width = rounded(max(1_000_000, -(-drawn // view["width"])))  # a column is at least one millisecond wide
     margin = whole // 2 if view["sight"] else 0
@@ -303,6 +298,19 @@ def _shown(
     marked = store.strongest(symbol, [(step, step + width) for step in steps])
     picture = pictures.of_pixels(found, width, marked, source)
     return pictures.covering(picture, max(0, begin - margin), end + margin)
+
+
+def _ticks(store: PageQueries, symbol: str, begin: int, end: int, margin: int) -> pictures.Picture | None:
+    """The picture of every tick in [`begin`, `end`), and, if they are few, within `margin` on both sides; `None` if the
+    time range has too many ticks.
+    """
+    if margin and (around := store.at_most(symbol, max(0, begin - margin), end + margin, MAX_AROUND)) is not None:
+        first, after = np.searchsorted(around.time_ns, [begin, end])
+        if after - first > MAX_TICKS:
+            return None
+        return pictures.covering(pictures.of_ticks(around), begin - margin, end + margin)
+    rows = store.at_most(symbol, begin, end, MAX_TICKS)
+    return None if rows is None else pictures.covering(pictures.of_ticks(rows), begin, end)
 
 
 def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
