@@ -33,7 +33,8 @@ const MAX_MARKS = 60,
   NEAR_PX = 6,
   MAX_TICKS = 2_000,
   LEAST_MS = 40,
-  REST_MS = 40;
+  REST_MS = 40,
+  PAUSE_MS = 300;
 const GAP_MS = 300_000,
   GAP_TIMES = 10;
 let asked = () => {}; // requests a time range from the server; `page.js` sets it
@@ -41,6 +42,7 @@ let shape = null; // the positions of the panels
 let axes = ""; // the axes that Plotly drew last, as text
 let waiting = null; // the requested animation frame for the next drawing
 let resting = null; // the timer that ends a gesture
+let movedAt = 0; // when the picture was last moved
 let pointer = null; // where the pointer is, in px
 let loading = null; // the time range that was requested
 
@@ -231,8 +233,11 @@ function stretch(factor) {
   soon();
 }
 
-/** A gesture has paused or ended: request missing data. */
+/** The picture was moved: request missing data, at the first step of a gesture and once it rests. */
 function rest() {
+  const now = performance.now();
+  if (now - movedAt > PAUSE_MS) refine();
+  movedAt = now;
   clearTimeout(resting);
   resting = setTimeout(() => {
     refine();
