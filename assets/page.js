@@ -371,4 +371,3 @@ Object.assign(window.tickflow, { levels, tape, indicators, picture });
 
 const opened = first();
 requests.begin("drawing.data", { "view.data": chosenView(opened.symbol, opened.range), "rebuild.data": undefined });
-window.beginDash(); // the page's callbacks must exist before the first one runs

@@ -8,25 +8,25 @@ from flask import Flask
 
 from tests.scripts import PROJECT
 from tickflow.dashboard.drawing.facts import as_script, facts
-from tickflow.dashboard.modules import CLASSIC, ENTRY, Modules
+from tickflow.dashboard.modules import CLASSIC, ENTRY, START, Modules
 from tickflow.dashboard.queries.ranges import RANGES
 from tickflow.ticks.tick import is_symbol
 
 MODULES = {path.stem: path.read_text() for path in (PROJECT / "assets").glob("*.js") if path.stem not in CLASSIC}
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {ENTRY, "dragging", "keys", "roving"}))
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {ENTRY, START, "dragging", "keys", "roving"}))
 def test_a_module_is_named_after_the_one_thing_that_it_exports(name: str) -> None:
     """Exceptions: `dragging`, `keys` and `roving` export nothing: they only listen to events of the document."""
     assert re.findall(r"^export (?:const|function|class) (\w+)", MODULES[name], re.M) == [name]
 
 
-def test_every_import_names_a_module_and_the_entry_reaches_all_of_them() -> None:
+def test_every_import_names_a_module_and_the_last_one_reaches_all_of_them() -> None:
     imports = {
         name: set(re.findall(r'from "\./(\w+)\.js"|import "\./(\w+)\.js"', text)) for name, text in MODULES.items()
     }
     named = {name: {a or b for a, b in pairs} for name, pairs in imports.items()}
-    reached, ahead = set[str](), [ENTRY]
+    reached, ahead = set[str](), [START]
     while ahead:
         name = ahead.pop()
         if name not in reached:
@@ -38,7 +38,7 @@ def test_every_import_names_a_module_and_the_entry_reaches_all_of_them() -> None
 def test_browsers_cache_modules_only_under_a_versioned_address() -> None:
     server, modules = Flask("test"), Modules()
     modules.serve(server)
-    addresses = re.findall(r'(?:href|src)="([^"]+)"', modules.tags())
+    addresses = re.findall(r'(?:href|src)="([^"]+)"', modules.tags() + modules.tag(START))
     assert len(addresses) == len(MODULES)
     client = server.test_client()
     for address in addresses:

@@ -13,7 +13,7 @@ from tickflow.dashboard.drawing import clock as clock_
 from tickflow.dashboard.drawing import page
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.login import Gatekeeper
-from tickflow.dashboard.modules import ASSETS, Modules
+from tickflow.dashboard.modules import ASSETS, START, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.steered import Lists, Steered
@@ -62,7 +62,7 @@ def build(
         add_log_handler=False,  # Dash's log lines are then formatted like all others
         serve_locally=True,
         enable_mcp=False,
-        index_string=page.index(modules.tags()),
+        index_string=page.index(modules.tags(), modules.tag(START)),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.renderer = page.RENDERER

@@ -1,8 +1,9 @@
 """The page's ES modules, `assets/*.js`: served at an address that contains their version, so that browsers can cache
 them.
 
-The entry is `page.js`; it imports the others, and starts Dash's renderer once all have loaded. The page's head
-lists all of them for preloading, so that a first visit does not fetch them one import after another.
+The entry is `page.js`, which imports the others and requests the first drawing. It runs before the scripts of Dash,
+which keep the browser busy while the server answers; `start.js` runs after them, and starts Dash's renderer. All
+modules are listed for preloading, so that a first visit does not fetch them one import after another.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from pathlib import Path
 from flask import Flask, Response
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-ENTRY = "page"
+ENTRY, START = "page", "start"
 CLASSIC = frozenset({"first"})
 """The names of the scripts that are not modules; they run before anything is drawn."""
 PREFIX = "/modules/"
@@ -40,7 +41,14 @@ class Modules:
         server.add_url_rule(f"{PREFIX}<version>/<name>.js", "modules", module)
 
     def tags(self) -> str:
-        """The tags for the page's head: the entry module, and preloads of what it imports."""
-        address = f"{PREFIX.lstrip('/')}{self.version}/"
-        preloads = (f'<link rel="modulepreload" href="{address}{name}.js">' for name in self._texts if name != ENTRY)
-        return "\n        ".join((*preloads, f'<script type="module" src="{address}{ENTRY}.js"></script>'))
+        """The tags of the entry module, and preloads of what it imports."""
+        imported = (name for name in self._texts if name not in (ENTRY, START))
+        preloads = (f'<link rel="modulepreload" href="{self._address(name)}">' for name in imported)
+        return "\n            ".join((*preloads, self.tag(ENTRY)))
+
+    def tag(self, name: str) -> str:
+        """The tag that runs a module, in the order of the deferred scripts."""
+        return f'<script type="module" src="{self._address(name)}"></script>'
+
+    def _address(self, name: str) -> str:
+        return f"{PREFIX.lstrip('/')}{self.version}/{name}.js"

@@ -15,9 +15,7 @@ TITLE = "Tickflow"
 CLOCK_MS = 1000
 SKIPS = (("chart", "Chart"), ("watch", "Watch list"), ("alerts", "Alerts"))
 RENDERER = "window.beginDash = () => new DashRenderer();"
-"""Starts Dash's renderer. It is wrapped in a function, which `assets/page.js` calls once the browser's callbacks are
-defined.
-"""
+"""Starts Dash's renderer. It is wrapped in a function, which `assets/start.js` calls."""
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -38,9 +36,10 @@ INDEX = """<!DOCTYPE html>
         <noscript><p class="loading">This page needs JavaScript, which is switched off here.</p></noscript>
         <footer>
             {%config%}
+            {%modules%}
             {%scripts%}
             {%renderer%}
-            {%modules%}
+            {%start%}
             <script id="plotly" src="assets/vendor/plotly-finance-4.1.1.min.js" defer></script>
         </footer>
     </body>
@@ -55,19 +54,24 @@ UNUSED_SCRIPT = re.compile(r'<script src="[^"]*/(?:deps/polyfill@|dash_table/)[^
 
 def with_fewer_scripts(interpolate: Callable[..., str]) -> Callable[..., str]:
     """Dash's function that makes the HTML of the page, without the scripts that the page does not use, and with the
-    script of the grid only fetched: `assets/grid.js` runs it after the first drawing.
+    script of the grid only fetched: `assets/grid.js` runs it after the first drawing. The others are deferred: they run
+    after `assets/page.js`, which has requested the first drawing by then.
     """
 
     def interpolated(scripts: str = "", **parts: Any) -> str:
         later = r'<link id="grid-script" rel="preload" as="script" fetchpriority="low" href="\1">'
-        return interpolate(scripts=UNUSED_SCRIPT.sub("", GRID_SCRIPT.sub(later, scripts)), **parts)
+        used = UNUSED_SCRIPT.sub("", GRID_SCRIPT.sub(later, scripts))
+        return interpolate(scripts=used.replace("<script src=", "<script defer src="), **parts)
 
     return interpolated
 
 
-def index(modules: str) -> str:
-    """The HTML of the page, before Dash adds its own; `modules` are the tags of its scripts."""
-    return INDEX.replace("{%facts%}", facts.as_script()).replace("{%modules%}", modules)
+def index(modules: str, start: str) -> str:
+    """The HTML of the page, before Dash adds its own. `modules` are the tags of the page's scripts, `start` is that of
+    the script that starts Dash.
+    """
+    parts = {"{%facts%}": facts.as_script(), "{%modules%}": modules, "{%start%}": start}
+    return re.sub("|".join(parts), lambda found: parts[found[0]], INDEX)
 
 
 def layout(*, update_interval: float) -> Component:
