@@ -1,6 +1,8 @@
-"""Opening one day of seven symbols that tick once a second, 604,800 points, on both stacks."""
+"""Opening one day of seven symbols that tick once a second, and thirty days of one such symbol, on both stacks."""
 
 import statistics
+import threading
+import time
 from typing import Any
 
 from benchmarks.bench import Bench, table
@@ -9,6 +11,7 @@ from benchmarks.stores import STACKS, History, opened, settings_of
 
 SYMBOLS = 7
 TICKS = 86_400
+DAYS = 30
 ROUNDS = 5
 LIMIT_MS = 1_000
 
@@ -29,5 +32,27 @@ def run(bench: Bench) -> dict[str, Any]:
             "plain ms": round(plain),
         }
         rows.append((stack, *(f"{value:,}" for value in figures[stack].values())))
+    print(table(rows))
+    return figures | _month(bench)
+
+
+def _month(bench: Bench) -> dict[str, Any]:
+    """Thirty days of one symbol: opened by a page that has just started, and by one that has read them in advance."""
+    ticks = bench.of(DAYS, 1) * TICKS
+    figures: dict[str, Any] = {"points in a month": ticks}
+    rows: list[tuple[str, ...]] = [(f"thirty days, {ticks:,} points", "open ms", "just started ms", "in advance s")]
+    for stack in STACKS:
+        history = History(1, ticks)
+        with opened(settings_of(bench, stack, "opening-month")) as (store, acks):
+            history.fill(store)
+            view: dict[str, object] = {"symbol": history.names[0], "range": "all"}
+            first = Reader(store, acks, view).opened_ms
+            begun = time.monotonic()
+            store.prepare(threading.Event())
+            prepared = time.monotonic() - begun
+            times = [Reader(store, acks, view).opened_ms for _ in range(ROUNDS)]
+        found = {"ms": round(statistics.median(times)), "first ms": round(first), "prepared s": round(prepared, 1)}
+        figures[f"{stack}, month"] = found
+        rows.append((stack, *(f"{value:,}" for value in found.values())))
     print(table(rows))
     return figures

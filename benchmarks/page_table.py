@@ -22,14 +22,27 @@ def rows(figures: Figures) -> list[list[str]]:
     for name, store in _STORES.items():
         what = f"a refresh of the overview, 2,000 symbols of which a tenth ticked, {store}"
         measured, plain = (_answer(overview.get(f"{name}, {kind}")) for kind in ("changes", "whole"))
-        found.append([what, measured, plain, "at most 20 ms" if name == "embedded" else ""])
+        found.append([what, measured, plain, "at most 20 ms" if name == "embedded" else "at most 50 ms"])
     browser = overview.get("browser")
     work, rest = (_number(browser, key, " ms", digits=0) for key in ("task ms", "task ms at rest"))
     found.append(["the same in the browser, work per 2 s", f"{work}; {rest} when nothing is new", "", "at most 100 ms"])
     for name, store in _STORES.items():
+        measured = _number(overview.get("first prices s"), name, " s", digits=1)
+        found.append(
+            [f"the overview of 20,000 symbols, until the first prices show, {store}", measured, "", "at most 5 s"]
+        )
+    for name, store in _STORES.items():
         what = f"opening one day of 7 symbols that tick once a second, {opening.get('points', 0):,} points, {store}"
         measured, plain = (_number(opening.get(name), key, " s", 1000) for key in ("ms", "plain ms"))
         found.append([what, measured, plain, "at most 1 s"])
+    for name, store in _STORES.items():
+        what = f"opening thirty days of one such symbol, {opening.get('points in a month', 0):,} points, {store}"
+        month = opening.get(f"{name}, month")
+        measured = _number(month, "ms", " s", 1000)
+        if month and name == "influxdb":
+            first, prepared = _number(month, "first ms", " s", 1000), _number(month, "prepared s", " s", digits=0)
+            measured += f"; {first} if the page has just started, which reads them in advance within {prepared}"
+        found.append([what, measured, "", "at most 1 s"])
     for kind, what in (("cold", "opening the page in Chromium, nothing kept from before"), ("warm", "the same again")):
         view = figures.get("first-view", {}).get(kind)
         size = _number(view, "bytes", " MB", 1e6) if kind == "cold" else _number(view, "bytes", " KB", 1e3, 0)
