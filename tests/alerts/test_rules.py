@@ -118,6 +118,12 @@ def test_a_price_rule_alerts_once_until_it_has_not_held_for_a_minute() -> None:
     ]
 
 
+@pytest.mark.parametrize("rule", ["price < 200", "price <= 150", "price >= 150"])
+def test_a_rule_that_holds_for_long_alerts_once(rule: str) -> None:
+    made = [Trade("AAPL", n * SECOND, 150.0 if 1 <= n < 300 else 250.0 if rule[6] == "<" else 50.0, 1) for n in range(400)]
+    assert alerts(f"AAPL {rule}", made) == [("AAPL", rule, 150.0, 1)]
+
+
 def test_change_compares_with_the_last_price_before_the_span() -> None:
     made = [Trade("A", n * SECOND, 100.0 if n < 400 else 96.0, 1) for n in range(420)]
     assert alerts("* change_5m < -3", made) == [("A", "change_5m < -3", (96 / 100 - 1) * 100, 400)]

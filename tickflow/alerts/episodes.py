@@ -47,8 +47,8 @@ class Flag(NamedTuple):
 
 
 class Open(msgspec.Struct):
-    """An episode that is open, or that still waits for the decision whether its move lasted. Flags that score above
-    `bar` belong to it.
+    """An episode that is open, or that still waits for the decision whether its move lasted. A detector's flags that
+    score above `bar` belong to it, and all flags of a rule.
     """
 
     alert: Alert
@@ -160,7 +160,8 @@ class Episodes:
         now = stretch.counted + flag.at if self.budget.per_tick else now_us
         running = next((each for each in watched.open if each.is_open and each.alert.detector == flag.detector), None)
         if running is not None:
-            if not flag.score > running.bar:
+            # The flags of a user's rule all belong to it: below a limit, their values do not exceed it.
+            if flag.fixed is None and not flag.score > running.bar:
                 return
             running.last_us = now_us
             alert = msgspec.structs.replace(running.alert, ticks=running.alert.ticks + 1)
