@@ -120,7 +120,8 @@ def test_a_price_rule_alerts_once_until_it_has_not_held_for_a_minute() -> None:
 
 @pytest.mark.parametrize("rule", ["price < 200", "price <= 150", "price >= 150"])
 def test_a_rule_that_holds_for_long_alerts_once(rule: str) -> None:
-    made = [Trade("AAPL", n * SECOND, 150.0 if 1 <= n < 300 else 250.0 if rule[6] == "<" else 50.0, 1) for n in range(400)]
+    before = 250.0 if "<" in rule else 50.0
+    made = [Trade("AAPL", n * SECOND, before if n == 0 else 150.0, 1) for n in range(300)]
     assert alerts(f"AAPL {rule}", made) == [("AAPL", rule, 150.0, 1)]
 
 

@@ -219,6 +219,9 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether the episode still waits for the decision whether its move lasted; a bad print is not a move."""
+    """Whether the episode still waits for the decision whether its move lasted; a bad print is not a move, and neither
+    is a price at the very limit of a rule.
+    """
     alert = each.alert
-    return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"
+    is_move = alert.direction != 0 and alert.price != alert.reference and alert.detector != "bad_print"
+    return alert.lasted is None and is_move
