@@ -18,11 +18,11 @@ from devtools.influxdb import InfluxServer
 from devtools.process import ServerError
 from tickflow.errors import SettingError
 
-METRICS, ACKS = "{bucket}", "{bucket}_acks"
+METRICS, ACKS, RULES = "{bucket}", "{bucket}_acks", "{bucket}_rules"
 RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "worker": {METRICS: ("read", "write"), ACKS: ("read",)},
-    "page": {METRICS: ("read",), ACKS: ("read", "write")},
-    "auditor": {METRICS: ("read",)},
+    "worker": {METRICS: ("read", "write"), ACKS: ("read",), RULES: ("read", "write")},
+    "page": {METRICS: ("read",), ACKS: ("read", "write"), RULES: ("read", "write")},
+    "auditor": {METRICS: ("read",), RULES: ("read",)},
     "grafana": {METRICS: ("read",)},
 }
 """The permissions of each token, by bucket. The notifier, which reads mutes, uses the worker's token."""
@@ -33,7 +33,7 @@ STEERED: dict[str, dict[str, tuple[str, ...]]] = {"producer": {ACKS: ("read", "w
 def make_tokens(
     server: InfluxServer, bucket: str, owners: Mapping[str, Mapping[str, tuple[str, ...]]] = RIGHTS
 ) -> dict[str, tuple[str, str]]:
-    """Make a token for each of `owners`, and the page's bucket if missing; return each token with the id to revoke it.
+    """Make a token for each of `owners`, and the page's buckets if missing; return each token with the id to revoke it.
 
     Raises `ServerError`.
     """
@@ -42,8 +42,9 @@ def make_tokens(
     }
     if bucket not in found:
         raise ServerError(f"InfluxDB has no bucket {bucket!r} in the org {server.org!r}: see INFLUXDB_BUCKET")
-    page_bucket = ACKS.format(bucket=bucket)
-    if page_bucket not in found:
+    for page_bucket in (ACKS.format(bucket=bucket), RULES.format(bucket=bucket)):
+        if page_bucket in found:
+            continue
         server.create_bucket(page_bucket)
         found |= {each["name"]: each for each in server.call("GET", f"/api/v2/buckets?name={page_bucket}")["buckets"]}
     made = {}

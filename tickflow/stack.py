@@ -10,8 +10,9 @@ from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
 from tickflow.ticklog.base import TickLog
 
-if TYPE_CHECKING:  # producers have no mutes: they start without loading them
+if TYPE_CHECKING:  # producers have no mutes and rules: they start without loading them
     from tickflow.store.mutes import MuteStore
+    from tickflow.store.rules import RuleStore
     from tickflow.store.steering import SteeringStore
 
 
@@ -232,6 +233,18 @@ def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
     from tickflow.store.influx.mutes import InfluxMutes
 
     return InfluxMutes(settings.influxdb_url, **account)
+
+
+def open_rules(settings: StackSettings, stop: threading.Event) -> "RuleStore":
+    """The store of standing rules on this stack. Raises `SettingError` if InfluxDB's token is missing."""
+    if settings.stack == "embedded":
+        from tickflow.store.sqlite.rules import EmbeddedRules
+
+        return EmbeddedRules(settings.embedded_file, stop=stop)
+    account = _influxdb_account(settings, "_rules")
+    from tickflow.store.influx.rules import InfluxRules
+
+    return InfluxRules(settings.influxdb_url, **account)
 
 
 def open_steering(settings: StackSettings, stop: threading.Event) -> "SteeringStore":

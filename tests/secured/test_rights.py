@@ -13,8 +13,9 @@ from tests.loaded_settings import load
 from tests.point_examples import a_row, points_of
 from tests.secured.certificates import Authority
 from tests.secured.servers import SecuredInfluxd
+from tickflow.alerts.standing import Change, StandingRule
 from tickflow.errors import StoreMisconfigured
-from tickflow.stack import open_acks, open_steering, open_store
+from tickflow.stack import open_acks, open_rules, open_steering, open_store
 from tickflow.store.acks import Ack
 from tickflow.store.steering import PAUSE, KeptWish, Wish
 
@@ -44,6 +45,23 @@ def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
         assert acks.acknowledged(0) == [ack]
     with closing(open_acks(load(of("worker")), stop)) as acks, pytest.raises(StoreMisconfigured):
         acks.acknowledge([ack])
+    rule, change = StandingRule("0a", ack.time_ns, "AAPL price > 5"), Change(0, 7, True, "0a", "AAPL price > 5")
+    with closing(open_rules(load(of("page")), stop)) as page_rules:
+        page_rules.keep(rule)
+    with closing(open_rules(load(of("worker")), stop)) as worker_rules:
+        assert worker_rules.rules() == [rule]
+        worker_rules.check()
+        worker_rules.note("workers", [change])
+    with closing(open_rules(load(of("auditor")), stop)) as audited:
+        assert audited.changes("workers") == [change]
+        for refused in (audited.check, lambda: audited.note("workers", [change])):
+            with pytest.raises(StoreMisconfigured):
+                refused()
+    with (
+        closing(open_rules(load(of("grafana")), stop)) as unread,
+        pytest.raises(StoreMisconfigured, match="not read"),
+    ):
+        unread.changes("workers")
     with closing(open_steering(load(of("producer")), stop)) as producer:
         producer.report(STATE)
         with closing(open_steering(load(of("page")), stop)) as page_steering:

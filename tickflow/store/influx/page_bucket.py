@@ -70,6 +70,12 @@ class PageBucket:
                 f"INFLUXDB_TOKEN may not read the bucket {self._bucket!r}, where they are kept. Allow it to."
             ) from None
 
+    def check(self) -> None:
+        """Raise `StoreError` if the bucket cannot be written to at present."""
+        error = self._writer.write("\n")
+        if error is not None:
+            raise self._failure(error)
+
     def close(self) -> None:
         """Close all connections."""
         self._writer.close()
