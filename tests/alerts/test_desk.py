@@ -18,6 +18,7 @@ from tickflow.alerts.replay import alerts_of_log, differences
 from tickflow.alerts.rules import parse
 from tickflow.alerts.watch import Terms
 from tickflow.errors import SettingError, Stopped
+from tickflow.store.rules import RuleStore
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.ticks.tick import Limits, Tick, encode, moment_of
@@ -31,7 +32,9 @@ class Clocked(Desk):
     has looked.
     """
 
-    def __init__(self, store: EmbeddedAlerts, terms: Terms = TERMS, committed: int = 0) -> None:
+    def __init__(
+        self, store: EmbeddedAlerts, terms: Terms = TERMS, committed: int = 0, rules: RuleStore | None = None
+    ) -> None:
         self.now = 0.0
         self.kept = Kept()
 
@@ -39,7 +42,7 @@ class Clocked(Desk):
             return self.kept, None
 
         newest = {"newest": lambda _number, _fits: None, "open_checkpoints": opened}
-        super().__init__(terms, store, clock=lambda: self.now, **newest)  # type: ignore[arg-type]
+        super().__init__(terms, store, rules=rules, clock=lambda: self.now, **newest)  # type: ignore[arg-type]
         self.adopt(0, committed, committed, 0, "")
 
     @property

@@ -1,14 +1,18 @@
 """Alerts of real workers that are killed, on both stacks: the stored alerts are those of the ticks, bit for bit."""
 
 import random
+import re
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from devtools.process import ServerError
 from stock_analytics import StockAnalyticsEngine
 from tests.alerts.batches import part_of
 from tests.alerts.test_market import shock
@@ -22,9 +26,10 @@ from tickflow.alerts.alert import Alert, decode
 from tickflow.alerts.desk import alerts_topic
 from tickflow.alerts.opening import open_desk
 from tickflow.alerts.replay import alerts_of_log
+from tickflow.alerts.standing import Change, StandingRule, workers_of
 from tickflow.alerts.terms import terms_of
 from tickflow.process import StopEvent
-from tickflow.stack import open_alerts, open_log
+from tickflow.stack import open_alerts, open_log, open_rules
 from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import Limits, Tick, encode
 
@@ -61,11 +66,12 @@ def stored(chain: Chain) -> list[Alert]:
         store.close()
 
 
-def expected(chain: Chain, log: TickLog) -> list[Alert]:
-    settings = load(chain.env)
+def expected(chain: Chain, log: TickLog, changes: Sequence[Change] = ()) -> list[Alert]:
+    terms = terms_of(load(chain.env))
     found: list[Alert] = []
     for number in log.partitions():
-        found += alerts_of_log(log, number, log.bounds(number, log.topic), terms_of(settings), Limits()).values()
+        whole = log.bounds(number, log.topic)
+        found += alerts_of_log(log, number, whole, terms, Limits(), changes).values()
     return sorted(found, key=lambda each: (each.time_ns, each.symbol, each.detector))
 
 
@@ -115,6 +121,56 @@ def test_kills_and_restarts_neither_change_nor_lose_an_alert(chain: Chain, scrip
     audit = script("stock_analytics.py", "audit", env=chain.env)
     assert audit.wait() == 0
     assert f"{len(wanted)} alerts compared" in audit.output
+
+
+def test_rules_that_are_made_and_removed_between_kills_raise_the_same_alerts_everywhere(
+    chain: Chain, script: StartScript
+) -> None:
+    """Live, after each restart, in the audit and in a backtest."""
+    chain.env |= {"ALERT_RULES": "SLOW silence > 12"}
+    made, rng = trades(3, 3_000), random.Random(11)
+    settings = load(chain.env)
+    log = open_log(settings, StopEvent())
+    log.connect()
+    texts = ["JUMP price < 50.5", "* change_1m < -0.5", "* volume_10s > 2x"]
+    at = 0
+    with closing(open_rules(settings, StopEvent())) as store:
+        for text in texts:
+            worker = script("stock_analytics.py", env=chain.env)
+            size = rng.randrange(150, 300)
+            publish(log, made[at : at + size])
+            at += size
+            if text != texts[0]:
+                chain.wait_for_points(rng.randrange(max(1, at - size), at + 1), 90)
+                (first, *_) = store.rules()
+                store.keep(replace(first, removed=text == texts[2]))
+            rule = StandingRule(f"{at:016x}", at, text)
+            store.keep(rule)
+            wait_until(lambda known=rule.id: known in store.begun(), "the rule is taken up")  # type: ignore[misc]
+            publish(log, made[at : at + size])
+            at += size
+            chain.wait_for_points(rng.randrange(at - size, at + 1), 90)
+            worker.kill()
+        publish(log, made[at:])
+        with working(chain):
+            chain.wait_for_points(len(made))
+            log.partitions()
+            changes = store.changes(workers_of(settings.kafka_group, log.topic, log.topic_id))
+            wanted = plain(expected(chain, log, changes))
+            wait_until(lambda: plain(stored(chain)) == wanted, "equal alerts")
+        assert {each.begins for each in changes} == {True, False}
+        assert any(each.offset > 0 for each in changes)
+    assert {each.detector for each in stored(chain)} >= {text.split(" ", 1)[1] for text in texts}
+    log.close()
+    audit = script("stock_analytics.py", "audit", env=chain.env)
+    assert audit.wait() == 0, audit.output
+    assert f"{len(wanted)} alerts compared" in audit.output
+    backtest = script("stock_analytics.py", "backtest", "--limit", "0", env=chain.env)
+    assert backtest.wait() == 0
+    assert sum(int(count) for count in re.findall(r": (\d+) in \d+ days?,", backtest.output)) == len(wanted)
+    if isinstance(chain, KafkaChain):
+        with suppress(ServerError):
+            chain.influx.delete_bucket(f"{chain.bucket}_rules")
 
 
 def test_the_audit_finds_what_was_changed_lost_or_added(tmp_path: Path, script: StartScript) -> None:

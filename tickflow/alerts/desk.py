@@ -6,7 +6,10 @@ checkpoints, retrying for ever. It stores a checkpoint of a partition only once 
 published and the checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any
 missing alert again, bit for bit the same. Nothing is stored before the replay has reached the committed offset: the
 store may hold later forms of these alerts, and a worker that is stopped during its replay must not replace them by
-earlier ones. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of
+earlier ones. The thread reads the standing rules every two seconds; the loop begins and ends them at the tick that a
+watch processes next, and the thread stores this before any alert or checkpoint that follows.
+
+Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of
 other workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of them
 write the same point.
 """
@@ -20,11 +23,21 @@ from dataclasses import dataclass, field
 from tickflow.alerts import market
 from tickflow.alerts.alert import MARKET, MOVE, Alert, encode
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
+from tickflow.alerts.standing import Change, StandingRule
 from tickflow.alerts.watch import Terms, Watch
 from tickflow.backoff import Backoff, Saying
-from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, TickflowError
+from tickflow.errors import (
+    LogUnavailable,
+    NotAcknowledged,
+    Stopped,
+    StoreError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    TickflowError,
+)
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.store.alerts import AlertStore
+from tickflow.store.rules import RuleStore
 from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import TickBatch
 
@@ -45,6 +58,8 @@ FLUSH_SECONDS = 5.0
 COMPANY_SECONDS = 6.0
 """How many seconds a stored move waits for moves of other workers before this worker looks for a market move."""
 CLOSE_SECONDS = 5.0
+RULES_EVERY = 2.0
+"""Seconds between two reads of the standing rules."""
 
 logger = logging.getLogger("tickflow.alerts")
 
@@ -55,7 +70,8 @@ Key = tuple[str, str, int]
 class Watched:
     """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending.
 
-    `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read.
+    `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read. The watch has
+    taken up the standing `rules`; the changes in `unnoted` are not stored yet.
     """
 
     watch: Watch
@@ -72,6 +88,8 @@ class Watched:
     held: list[TickBatch] = field(default_factory=list)
     next_look: float = 0.0
     read_up_to: int = 0
+    rules: Sequence[StandingRule] = ()
+    unnoted: list[Change] = field(default_factory=list)
 
     @property
     def is_behind(self) -> bool:
@@ -99,6 +117,8 @@ class Desk:
     `newest` finds the newest checkpoint of a partition that a given test accepts; the loop calls it. `open_checkpoints`
     opens the store of checkpoints and the log to publish to; the thread calls it, and the event passed to it ends their
     waits. `count_symbols` counts the symbols of all partitions, which decides how many of them make a market move.
+    `rules` has the standing rules; for the id of a topic, `workers_of` gives the name under which the workers of this
+    group store where the rules hold.
     """
 
     def __init__(
@@ -109,6 +129,8 @@ class Desk:
         newest: Callable[[int, Callable[[Checkpoint], bool]], Checkpoint | None],
         open_checkpoints: Callable[[threading.Event], tuple[Checkpoints, TickLog | None]],
         count_symbols: Callable[[], int] = lambda: 1,
+        rules: RuleStore | None = None,
+        workers_of: Callable[[str], str] = str,
         every: float = CHECKPOINT_SECONDS,
         company: float = COMPANY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -118,6 +140,11 @@ class Desk:
         self._company = company
         self._moves: Moves | None = None
         self._store = store
+        self._rule_store = rules
+        self._workers_of = workers_of
+        self._rules: Sequence[StandingRule] = ()
+        self._rules_due = 0.0
+        self._reading_rules = Saying(logger)
         self._newest = newest
         self._open_checkpoints = open_checkpoints
         self._opened: tuple[Checkpoints, TickLog | None] | None = None
@@ -150,17 +177,18 @@ class Desk:
 
         `start` is the first offset in the log, `committed` the offset from which the worker writes points.
 
-        Raises `LogUnavailable` when the checkpoints cannot be read at present.
+        Raises `LogUnavailable` when the checkpoints or the standing rules cannot be read at present.
         """
 
         def fits(checkpoint: Checkpoint) -> bool:
             return start <= checkpoint.offset <= committed and (not topic_id or checkpoint.topic_id in ("", topic_id))
 
-        watch = Watch(partition, self.terms)
+        changes = self._changes(partition, topic_id)
+        watch = Watch(partition, self.terms, changes)
         try:
             found = self._newest(partition, fits)
             if found is not None:
-                watch = Watch.resumed(partition, self.terms, found.state)
+                watch = Watch.resumed(partition, self.terms, found.state, changes)
                 if watch.offset != found.offset:
                     raise ValueError(f"it belongs to offset {watch.offset}, not to {found.offset}")
         except LogUnavailable:
@@ -170,7 +198,7 @@ class Desk:
             return seek  # the loop ends before it reads from this partition
         except (TickflowError, ValueError, OSError) as error:
             logger.warning("partition %d: alerts begin without their state: %s", partition, error)
-            watch, found = Watch(partition, self.terms), None
+            watch, found = Watch(partition, self.terms, changes), None
         if found is None:
             # Without a checkpoint, start as far back as any window can reach.
             place = max(start, committed - WINDOW_SPAN)
@@ -192,6 +220,18 @@ class Desk:
                 next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
             )
         return min(seek, place)
+
+    def _changes(self, partition: int, topic_id: str) -> Sequence[Change]:
+        """From where to where each standing rule holds in the partition. Raises `LogUnavailable`."""
+        if self._rule_store is None:
+            return ()
+        try:
+            return self._rule_store.changes(self._workers_of(topic_id))
+        except StoreUnavailable as error:
+            raise LogUnavailable(f"the standing rules cannot be read: {error}") from error
+        except StoreMisconfigured as error:
+            logger.warning("partition %d: alerts begin without standing rules: %s", partition, error)
+            return ()
 
     def names(self, partition: int) -> Mapping[str, Collection[str]]:
         """The known symbols and sources in the stored state of an adopted partition."""
@@ -235,8 +275,17 @@ class Desk:
     def look(self) -> None:
         """Have the watches process the ticks that have waited long enough; the loop calls this in each iteration."""
         for partition, ours in list(self._watched.items()):
+            if ours.is_replayed and ours.rules is not self._rules:
+                self._take_up(ours)
             if (ours.held or ours.is_behind) and self._clock() >= ours.next_look:
                 self._look(partition, ours)
+
+    def _take_up(self, ours: Watched) -> None:
+        """Begin and end standing rules at the tick that the watch processes next."""
+        ours.rules = self._rules
+        with self._lock:
+            ours.unnoted += ours.watch.take_up(ours.rules)
+        self._work.set()
 
     def _look(self, partition: int, ours: Watched) -> None:
         """Pass the waiting ticks to the watch. A failure ends the alerts of the partition, not the loop."""
@@ -295,6 +344,8 @@ class Desk:
             self._work.wait(1.0)
             self._work.clear()
             is_last = self._closing.is_set()
+            if not is_last:
+                self._read_rules()
             try:
                 self._carry_out(is_last=is_last)
                 backoff = Backoff(longest=5.0)
@@ -319,6 +370,24 @@ class Desk:
         if self._opened is not None and self._opened[1] is not None:
             self._opened[1].close()
         self._store.close()
+        if self._rule_store is not None:
+            self._rule_store.close()
+
+    def _read_rules(self) -> None:
+        """Read the standing rules for the loop, if it is time to. While that fails, those that stand go on."""
+        if self._rule_store is None or self._clock() < self._rules_due:
+            return
+        self._rules_due = self._clock() + RULES_EVERY
+        try:
+            rules = tuple(self._rule_store.rules())
+            if rules != self._rules:
+                self._rule_store.check()  # what a watch takes up must be stored before its next alerts
+                self._rules = rules
+            self._reading_rules.over("standing rules are read again")
+        except StoreError as error:
+            self._reading_rules(f"standing rules are not taken up: {error}")
+        except Exception:  # the thread must not end silently
+            logger.exception("standing rules are not taken up, after an error in this program")
 
     def _topics(self) -> tuple[Checkpoints, TickLog | None]:
         """The store of checkpoints and the log to publish to. After a start, creating their topics may take seconds."""
@@ -327,14 +396,22 @@ class Desk:
         return self._opened
 
     def _carry_out(self, *, is_last: bool) -> None:
-        """Store and publish pending alerts, look for market moves, then store the checkpoints that may be stored."""
+        """Store the changes of standing rules, store and publish pending alerts, look for market moves, then store the
+        checkpoints that may be stored.
+        """
         with self._lock:
+            unnoted = [(each, list(each.unnoted)) for each in self._watched.values()]
             due = {
                 partition: (each, dict(each.pending), each.checkpoint)
                 for partition, each in self._watched.items()
                 if each.is_replayed
             }
             raised_at = min((each.raised_at for each, pending, _ in due.values() if pending), default=0.0)
+        for ours, changes in unnoted:
+            if changes and self._rule_store is not None:
+                self._rule_store.note(self._workers_of(ours.topic_id), changes)
+                with self._lock:
+                    del ours.unnoted[: len(changes)]
         alerts = [alert for _, pending, _ in due.values() for alert in pending.values()]
         if alerts:
             self._store.write(alerts)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from tickflow.alerts.checkpoint import (
@@ -14,8 +15,9 @@ from tickflow.alerts.checkpoint import (
 )
 from tickflow.alerts.desk import CHECKPOINT_SECONDS, Desk, alerts_topic
 from tickflow.alerts.market import counted_symbols
+from tickflow.alerts.standing import workers_of
 from tickflow.alerts.terms import AlertSettings, terms_of
-from tickflow.stack import StackSettings, open_alerts, open_log, open_store
+from tickflow.stack import StackSettings, open_alerts, open_log, open_rules, open_store
 from tickflow.store.alerts import AlertStore
 from tickflow.ticklog.base import TickLog
 
@@ -44,11 +46,12 @@ def open_desk(
 ) -> Desk | None:
     """Create the desk of the worker that reads `log`; return `None` if alerts are turned off. Raises `SettingError`.
 
-    Alerts are stored in `store`; without it, in the store that the settings name.
+    Alerts are stored in `store`; without it, in the store that the settings name, which then has standing rules too.
     """
     if not settings.alerts:
         return None
     terms, group = terms_of(settings), settings.kafka_group
+    rules = open_rules(settings, stop) if store is None else None
     if settings.stack == "embedded":
         table = EmbeddedCheckpoints(settings.embedded_file, settings.kafka_topic, group, stop)
 
@@ -63,6 +66,8 @@ def open_desk(
             newest=table.newest,
             open_checkpoints=open_table,
             count_symbols=counting(settings, stop),
+            rules=rules,
+            workers_of=partial(workers_of, group, settings.kafka_topic),
             every=every,
         )
 
@@ -82,6 +87,8 @@ def open_desk(
         newest=newest,
         open_checkpoints=open_topics,
         count_symbols=counting(settings, stop),
+        rules=rules,
+        workers_of=partial(workers_of, group, settings.kafka_topic),
         every=every,
     )
 

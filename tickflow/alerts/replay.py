@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MARKET, Alert
+from tickflow.alerts.standing import Change
 from tickflow.alerts.watch import Terms, Watch
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.ticks.names import Names
@@ -13,9 +14,13 @@ COMPARED = (*FLOATS, *INTEGERS, *(name for name in BOOLEANS if name != "notified
 """The stored fields of an alert that the ticks alone determine."""
 
 
-def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits) -> dict[Key, Alert]:
-    """The alerts of a partition's ticks in a range, in their state after the last tick. See `TickLog.read`."""
-    watch, names = Watch(partition, terms), Names(limits)
+def alerts_of_log(
+    log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits, changes: Iterable[Change] = ()
+) -> dict[Key, Alert]:
+    """The alerts of a partition's ticks in a range, in their state after the last tick, where standing rules changed as
+    in `changes`. See `TickLog.read`.
+    """
+    watch, names = Watch(partition, terms, changes), Names(limits)
     found: dict[Key, Alert] = {}
     for records in log.read(partition, stretch):
         # The worker's watch sees only ticks within the limits of names.

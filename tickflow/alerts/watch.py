@@ -5,7 +5,7 @@ result depends only on the ticks and their order, not on batches, restarts or ma
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,7 +15,8 @@ import numpy as np
 from tickflow.alerts.alert import MOVE, Alert
 from tickflow.alerts.budget import CAP, Budget, Followed, floor_of
 from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
-from tickflow.alerts.rules import Rule, SpanWindow, matching
+from tickflow.alerts.rules import Rule, RuleError, SpanWindow, matching
+from tickflow.alerts.standing import Change, StandingRule, effective, standing
 from tickflow.arrays import Ints
 from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
 from tickflow.metrics.detectors.names import DETECTORS
@@ -90,14 +91,16 @@ _decode_state = msgspec.msgpack.Decoder(State).decode
 
 
 class Watch:
-    """The detectors, rules and episodes of one partition.
+    """The detectors, rules and episodes of one partition. `changes` say from where to where standing rules hold; those
+    of other partitions are left out.
 
     >>> Watch(0, Terms()).symbols
     0
     """
 
-    def __init__(self, partition: int, terms: Terms) -> None:
+    def __init__(self, partition: int, terms: Terms, changes: Iterable[Change] = ()) -> None:
         self.terms = terms
+        self.partition = partition
         self.names: Mapping[str, Collection[str]] = {}
         """The names that are known in the partition after the processed ticks (see `tickflow.ticks.names`); they are
         part of the state.
@@ -113,6 +116,9 @@ class Watch:
         )
         self._silent: dict[tuple[str, str], Alert] = {}
         self._spans: dict[tuple[str, str], SpanWindow] = {}
+        self._changes = [each for each in changes if each.partition == partition]
+        self._ahead = deque(effective(self._changes))
+        self._standing: dict[str, Rule] = {}
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self.episodes = Episodes(partition, terms.budget, follows=terms.follows, thresholds=terms.thresholds)
 
@@ -121,8 +127,63 @@ class Watch:
         """The number of symbols seen."""
         return self._seconds.size
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that hold for the next tick: those of the terms, and the standing ones."""
+        return (*self.terms.rules, *self._standing.values())
+
+    def take_up(self, rules: Iterable[StandingRule]) -> list[Change]:
+        """Begin the rules that are new, and end those that were removed, at the next tick; return these changes."""
+        begun = {each.rule for each in self._changes if each.begins}
+        ended = {each.rule for each in self._changes if not each.begins}
+        found = []
+        for rule in rules:
+            if rule.removed and rule.id in begun - ended:
+                found.append(Change(self.partition, self.offset, False, rule.id, rule.text))
+            elif not rule.removed and rule.id not in begun:
+                found.append(Change(self.partition, self.offset, True, rule.id, rule.text))
+        self._changes += found
+        self._ahead = deque(effective([*self._ahead, *found]))
+        return found
+
     def advance(self, ticks: TickBatch) -> list[Alert]:
         """Process accepted ticks in log order; return each new or changed alert in its current form."""
+        changed: dict[tuple[str, str, int], Alert] = {}
+        while self._ahead and len(ticks) and self._ahead[0].offset <= ticks.offsets[-1]:
+            change = self._ahead.popleft()
+            at = ticks.after(change.offset)
+            before, ticks = ticks.split([at, len(ticks) - at])
+            changed |= {each.key: each for each in self._advance(before)}
+            self._apply(change)
+        changed |= {each.key: each for each in self._advance(ticks)}
+        return list(changed.values())
+
+    def _apply(self, change: Change) -> None:
+        """Begin or end a standing rule. What it has seen of prices and volumes ends with it."""
+        self._rules.clear()
+        if change.begins:
+            self._stand(change)
+            return
+        ended = self._standing.pop(change.rule, None)
+        for symbol, name in list(self._spans):
+            if ended is not None and name == ended.name and name not in {rule.name for rule in self._of(symbol)}:
+                del self._spans[symbol, name]
+
+    def _stand(self, change: Change) -> None:
+        try:
+            self._standing[change.rule] = standing(change.text)
+        except RuleError:
+            return  # stored by another program: the page refuses it
+
+    def _of(self, symbol: str) -> tuple[Rule, ...]:
+        """The rules about a symbol, each name once."""
+        rules = self._rules.get(symbol)
+        if rules is None:
+            named = {rule.name: rule for rule in matching(self.rules, symbol)}
+            rules = self._rules[symbol] = tuple(named.values())
+        return rules
+
+    def _advance(self, ticks: TickBatch) -> list[Alert]:
         begin = ticks.after(self.offset)
         chosen = (
             [at for at in range(begin, len(ticks)) if ticks.symbols[at] != PROBE] if PROBE in ticks.symbols else None
@@ -149,18 +210,20 @@ class Watch:
         refused.
         """
         self.offset = max(self.offset, offset)
+        while self._ahead and self._ahead[0].offset < self.offset:  # every state has the effect of earlier changes
+            self._apply(self._ahead.popleft())
 
     def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
         """Pass the findings and the results of the rules to the episodes, symbol by symbol."""
         names = self._seconds.symbols
         flags: dict[int, list[Flag]] = {}
-        if found or self.terms.rules:
+        if found or self.rules:
             place = np.empty(len(view), dtype=np.int64)
             place[view.order] = np.arange(len(view))
             symbol_of = np.searchsorted(view.begins, place, side="right") - 1
             for name, scored in found.items():
                 self._select(view, name, scored, place, symbol_of, time_ns, offsets, flags)
-            if self.terms.rules:
+            if self.rules:
                 self._apply_rules(view, time_ns, offsets, volumes, flags)
         changed: list[Alert] = []
         ends = np.append(view.begins[1:], len(view))
@@ -232,11 +295,7 @@ class Watch:
         ends = np.append(view.begins[1:], len(view)).tolist()
         for number, (slot, begin, end) in enumerate(zip(view.own.tolist(), view.begins.tolist(), ends, strict=True)):
             symbol = self._seconds.symbols[slot]
-            rules = self._rules.get(symbol)
-            if rules is None:
-                named = {rule.name: rule for rule in matching(self.terms.rules, symbol)}
-                rules = self._rules[symbol] = tuple(named.values())
-            for rule in rules:
+            for rule in self._of(symbol):
                 for tick in range(begin, end):
                     at = int(view.order[tick])
                     price, time_us = float(view.price[tick]), int(view.time_us[tick])
@@ -349,7 +408,7 @@ class Watch:
         return _encode_state(state)
 
     @classmethod
-    def resumed(cls, partition: int, terms: Terms, state: bytes) -> Self:
+    def resumed(cls, partition: int, terms: Terms, state: bytes, changes: Iterable[Change] = ()) -> Self:
         """A watch that resumes from `state`. Raises `ValueError` for a state of a different version or form."""
         try:
             known = _decode_state(state)
@@ -358,14 +417,20 @@ class Watch:
         if known.v != STATE_VERSION:
             raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
         try:
-            return cls._of(partition, terms, known)
+            return cls._from(partition, terms, known, changes)
         except (IndexError, KeyError, TypeError, OverflowError) as error:  # a state that another program wrote
             raise ValueError(f"no state of alerts: {error}") from error
 
     @classmethod
-    def _of(cls, partition: int, terms: Terms, known: Any) -> Self:
-        watch = cls(partition, terms)
+    def _from(cls, partition: int, terms: Terms, known: Any, changes: Iterable[Change]) -> Self:
+        watch = cls(partition, terms, changes)
         watch.offset = known.offset
+        while watch._ahead and watch._ahead[0].offset < known.offset:  # the state has their effect on the spans
+            change = watch._ahead.popleft()
+            if change.begins:
+                watch._stand(change)
+            else:
+                watch._standing.pop(change.rule, None)
         watch.names = known.names or {each.name: () for each in known.symbols}
         for each in known.symbols:
             rings = (np.frombuffer(each.close), np.frombuffer(each.log_volume), np.frombuffer(each.stamp, np.int64))

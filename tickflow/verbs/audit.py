@@ -15,6 +15,7 @@ from tickflow import process
 from tickflow.alerts import market
 from tickflow.alerts.alert import MARKET, Alert
 from tickflow.alerts.replay import alerts_of_log, differences, judged
+from tickflow.alerts.standing import Change
 from tickflow.alerts.watch import Terms
 from tickflow.metrics.fields import DEPTH, TABLE
 from tickflow.metrics.measures import measure
@@ -103,8 +104,10 @@ class Audit:
         until_ns: int = END_NS,
         span: int = WINDOW_SPAN,
         alerts: tuple[AlertStore, Terms] | None = None,
+        changes: Callable[[str], Iterable[Change]] = lambda _topic_id: (),
     ) -> None:
         self._alerts = alerts
+        self._changes = changes
         self._log = log
         self._store = store
         self._limits = limits
@@ -144,9 +147,10 @@ class Audit:
         found = self._found
         wanted: dict[tuple[str, str, int], Alert] = {}
         whole = [number for number, judged in self._judged.items() if judged.start == 0]
+        changes = list(self._changes(self._log.topic_id))
         for number in whole:
             self._log.check_stop()
-            wanted |= alerts_of_log(self._log, number, self._judged[number], terms, self._limits)
+            wanted |= alerts_of_log(self._log, number, self._judged[number], terms, self._limits, changes)
         inside = {each.key: each for each in self._inside(wanted.values())}
         for stored in judged(store.alerts(self._since_ns, self._until_ns)):
             judged_up_to = self._judged.get(stored.partition)

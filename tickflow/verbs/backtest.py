@@ -5,7 +5,7 @@ opened within the requested time. For a recorded day it gives the same alerts as
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from tickflow.alerts.alert import Alert, sentence
 from tickflow.alerts.budget import Budget, poisson_interval
 from tickflow.alerts.kept import CurvePoint, Kept, Raised, Row, fitted
+from tickflow.alerts.standing import Change
 from tickflow.alerts.watch import Terms, Watch
 from tickflow.verbs.audit import moment
 from tickflow.verbs.recorded import Recorded
@@ -44,14 +45,16 @@ class Findings:
         return sorted(self.days.keys() - {alert.symbol for alert in self.alerts})
 
 
-def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> Findings:
-    """The alerts that recorded ticks raise under these terms, in [`since_ns`, `until_ns`)."""
-    watches: dict[int, Watch] = {}
+def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int, changes: Iterable[Change] = ()) -> Findings:
+    """The alerts that recorded ticks raise under these terms, in [`since_ns`, `until_ns`), where standing rules changed
+    as in `changes`.
+    """
+    changes, watches = tuple(changes), dict[int, Watch]()
     alerts: dict[Key, Alert] = {}
     days: defaultdict[str, set[int]] = defaultdict(set)
     first_ns = last_ns = 0
     for partition, ticks in recorded:
-        watch = watches.setdefault(partition, Watch(partition, terms))
+        watch = watches.setdefault(partition, Watch(partition, terms, changes))
         alerts |= {alert.key: alert for alert in watch.advance(ticks)}
         time_ns = ticks.time_us * 1000
         inside = np.flatnonzero((time_ns >= since_ns) & (time_ns < until_ns))

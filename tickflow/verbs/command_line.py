@@ -3,7 +3,8 @@
 import argparse
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,12 +17,14 @@ from tickflow.alerts.budget import parse as parse_budget
 from tickflow.alerts.opening import DeskSettings
 from tickflow.alerts.rules import Rule, RuleError
 from tickflow.alerts.rules import parse as parse_rules
+from tickflow.alerts.standing import Change, workers_of
 from tickflow.alerts.terms import Calibration, terms_of
 from tickflow.alerts.terms import write as write_thresholds
 from tickflow.alerts.watch import Terms
+from tickflow.errors import SettingError, StoreError
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
-from tickflow.stack import open_acks, open_alerts, open_log, open_mutes, open_store
+from tickflow.stack import open_acks, open_alerts, open_log, open_mutes, open_rules, open_store
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, rewind, status
@@ -175,7 +178,11 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
         is_equal = audit.show(
             open_log(settings, stop),
             open_store(settings, stop),
-            lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns, alerts=alerts),
+            lambda log, store: audit.Audit(
+                *(log, store, limits, settings.anomaly_threshold, *range_ns),
+                alerts=alerts,
+                changes=partial(changes_of, settings, stop=stop),
+            ),
         )
         return DONE if is_equal else UNDONE
     if arguments.verb == "notify":
@@ -185,6 +192,12 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
     limit = LISTED if arguments.limit is None else arguments.limit
     dead_letters.show(open_log(settings, stop), limit, arguments.explain)
     return DONE
+
+
+def changes_of(settings: VerbSettings, topic_id: str, *, stop: StopEvent) -> Sequence[Change]:
+    """From where to where each standing rule holds, for the group's workers. Raises `SettingError`, `StoreError`."""
+    with closing(open_rules(settings, stop)) as store:
+        return store.changes(workers_of(settings.kafka_group, settings.kafka_topic, topic_id))
 
 
 def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
@@ -239,7 +252,14 @@ def look_back(arguments: argparse.Namespace, settings: VerbSettings, stop: StopE
         return perform_on(lambda: recorded.of_file(arguments.file, limits), arguments, settings, terms, stop)
     with open_log(settings, stop) as log:
         log.connect(create=False)
-        return perform_on(lambda: recorded.of_log(log, limits), arguments, settings, terms, stop)
+        changes: Sequence[Change] = ()
+        if arguments.verb == "backtest" and arguments.rules is None and arguments.detector is None:
+            log.partitions()  # with them comes the topic's id
+            try:
+                changes = changes_of(settings, log.topic_id, stop=stop)
+            except (SettingError, StoreError) as error:
+                print(f"without the standing rules: {error}")
+        return perform_on(lambda: recorded.of_log(log, limits), arguments, settings, terms, stop, changes)
 
 
 def perform_on(
@@ -248,6 +268,7 @@ def perform_on(
     settings: VerbSettings,
     terms: Terms,
     stop: StopEvent,
+    changes: Sequence[Change] = (),
 ) -> int:
     """Perform `calibrate` or `backtest` on recorded ticks."""
     range_ns = _range(arguments)
@@ -263,7 +284,7 @@ def perform_on(
         write_thresholds(path, Calibration(str(terms.budget.rate), made))
         print(f"{len(made)} thresholds are in {path}: set ALERT_THRESHOLDS to it, for every worker")
         return DONE
-    return back_test(ticks, arguments, settings, terms, stop)
+    return back_test(ticks, arguments, settings, terms, stop, changes)
 
 
 def back_test(
@@ -272,6 +293,7 @@ def back_test(
     settings: VerbSettings,
     terms: Terms,
     stop: StopEvent,
+    changes: Sequence[Change] = (),
 ) -> int:
     """Perform `backtest` on recorded ticks."""
     range_ns = _range(arguments)
@@ -281,7 +303,7 @@ def back_test(
         acks.backtests()  # a store that does not answer is reported before the work, which may take minutes
     found, points = backtest.Findings(), []
     if arguments.keep or not arguments.curve:
-        found = backtest.run(ticks(), terms, *range_ns)
+        found = backtest.run(ticks(), terms, *range_ns, changes)
         listed = LISTED if arguments.limit is None else arguments.limit
         per_tick = terms.budget.per_tick
         print("\n".join(backtest.lines(found, listed, lambda alert: link(page, alert), per_tick=per_tick)))

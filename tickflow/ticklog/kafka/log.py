@@ -52,8 +52,10 @@ class KafkaTickLog(TickLog):
 
     @property
     def topic_id(self) -> str:
-        """The id that Kafka gave the topic, as this member last knew it."""
-        return self._reader.topic_id
+        """The id that Kafka gave the topic, as this member last knew it. One that does not poll knows it from
+        `partitions`.
+        """
+        return self._reader.topic_id or self._scanner.topic_id(self.topic)
 
     @property
     def holdup(self) -> str:  # noqa: D102 - documented in TickLog, like all below

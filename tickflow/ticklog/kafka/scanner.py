@@ -13,7 +13,7 @@ from kafka.structs import TopicPartition
 from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
-from tickflow.ticklog.kafka.internals import position, read_records_by
+from tickflow.ticklog.kafka.internals import position, read_records_by, topic_id
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.topics import check_rights
 
@@ -29,6 +29,10 @@ class Scanner:
         self._cluster = cluster
         self._budget = Budget(batch_bytes)
         self._consumer: Any = None
+
+    def topic_id(self, topic: str) -> str:
+        """The topic's id, once its partitions were asked for; empty before, and if Kafka gave it none."""
+        return "" if self._consumer is None else topic_id(self._consumer, topic)
 
     def partitions(self, topic: str) -> list[int]:
         """See `TickLog.partitions`."""
