@@ -20,11 +20,12 @@ from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
 from tickflow.sessions import Sessions
 from tickflow.settings.addresses import SOCKET, is_socket
-from tickflow.stack import open_acks, open_alerts, open_mutes, open_steering, open_store
+from tickflow.stack import open_acks, open_alerts, open_mutes, open_rules, open_steering, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
 from tickflow.store.mutes import MuteStore
+from tickflow.store.rules import RuleStore
 from tickflow.store.steering import SteeringStore
 from tickflow.telemetry.serving import serving
 from tickflow.version import VERSION
@@ -63,11 +64,12 @@ readers need it.
 
 
 class StockDashboard:
-    """The page, which only reads from its store; acknowledgements of readers go into `acks`, and what they want of a
-    replay into `steering`.
+    """The page, which only reads from its store; acknowledgements of readers go into `acks`, what they want of a replay
+    into `steering`, and standing rules into `rules`.
 
-    `store`, `acks`, `alerts`, `mutes` and `steering` are by default those that the settings name; if `store` is given,
-    the page has no alerts, mutes and steering unless these are given too. `clock` is the wall clock, in ns since 1970.
+    `store`, `acks`, `alerts`, `mutes`, `rules` and `steering` are by default those that the settings name; if `store`
+    is given, the page has no alerts, mutes, rules and steering unless these are given too. `clock` is the wall clock,
+    in ns since 1970.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class StockDashboard:
         acks: AckStore | None = None,
         alerts: AlertStore | None = None,
         mutes: MuteStore | None = None,
+        rules: RuleStore | None = None,
         steering: SteeringStore | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -89,13 +92,15 @@ class StockDashboard:
         is_given = store is not None
         if self.settings.alerts and not is_given:
             alerts, mutes = open_alerts(self.settings, self.stop), open_mutes(self.settings, self.stop)
+            rules = open_rules(self.settings, self.stop)
         if not is_given:
             steering = open_steering(self.settings, self.stop)
-        self.closing = [each for each in (self.acks, alerts, mutes, steering, self.store) if each is not None]
+        self.closing = [each for each in (self.acks, alerts, mutes, rules, steering, self.store) if each is not None]
         from tickflow.dashboard.accounts import Accounts
         from tickflow.dashboard.app import build  # loads Dash: not needed for --help or to refuse a setting
         from tickflow.dashboard.login import gatekeeper
         from tickflow.dashboard.packed import Packed
+        from tickflow.dashboard.queries.ruled import Ruled
         from tickflow.dashboard.queries.steered import Steered
         from tickflow.telemetry.page import PageTelemetry, watch
 
@@ -115,6 +120,7 @@ class StockDashboard:
             alerts=alerts,
             mutes=mutes,
             steered=steered,
+            ruled=None if rules is None else Ruled(rules),
             debug=self.settings.dashboard_debug,
             clock=clock,
         )

@@ -1,7 +1,8 @@
-/* Price lines that the reader sets: kept in this browser and in the address, and also shown as alert rules. */
+/* Price lines that the reader sets: kept in this browser and in the address. Each can become a rule for all readers. */
 import { brush } from "./brush.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
+import { rules } from "./rules.js";
 import { words } from "./words.js";
 
 const KEPT = "tickflow-lines";
@@ -49,8 +50,9 @@ function read(name, asked) {
   if (prices.length && prices.every((price) => price > 0)) set(name, prices);
 }
 
-/** One rule for ALERT_RULES per line; it fires when the price crosses the line from the side of the last price. */
-const rules = (name, last) => of(name).map((price) => `${name} price ${price >= last ? ">" : "<"} ${price}`);
+/** The rule of a line; it raises an alert when the price crosses the line from the side of the last price. */
+const ruleOf = (name, price, last) =>
+  `${name} price ${price >= last ? ">" : "<"} ${price.toFixed(9).replace(/\.?0+$/, "")}`; // never 1e-7
 
 function paint(context, { panels, right, left }, color, labelOf) {
   const panel = panels.y;
@@ -71,10 +73,8 @@ function make(tag, className, text_ = "", more = {}) {
 
 function build() {
   const form = make("form", "layout-keep"),
-    price = make("input", "layout-name level-price", "", { type: "number", step: "any", min: "0", required: true }),
-    rule = make("textarea", "level-rules", "", { readOnly: true, rows: 2 });
+    price = make("input", "layout-name level-price", "", { type: "number", step: "any", min: "0", required: true });
   price.setAttribute("aria-label", "Price");
-  rule.setAttribute("aria-label", "Rules for ALERT_RULES");
   form.append(price, make("button", "go-live", "Add a line", { type: "submit" }));
   form.onsubmit = (event) => {
     event.preventDefault();
@@ -82,24 +82,8 @@ function build() {
     price.value = "";
   };
   const buttons = make("div", "period-buttons");
-  buttons.append(
-    make("button", "plain", "Copy the rules", {
-      type: "button",
-      onclick: () => {
-        rule.select();
-        window.navigator.clipboard?.writeText(rule.value);
-      },
-    }),
-    make("button", "plain", "Close", { type: "button", onclick: () => dialog().close() }),
-  );
-  dialog().append(
-    make("h2", "heading"),
-    make("ul", "layout-list"),
-    form,
-    make("p", "level-hint", "As alerts: give these rules to the worker as ALERT_RULES."),
-    rule,
-    buttons,
-  );
+  buttons.append(make("button", "plain", "Close", { type: "button", onclick: () => dialog().close() }));
+  dialog().append(make("h2", "heading"), make("ul", "layout-list"), form, rules.build(), buttons);
 }
 
 function draw() {
@@ -109,6 +93,10 @@ function draw() {
   find(".heading").textContent = `Price lines of ${name}`;
   const items = of(name).map((price) => {
     const item = make("li", "", ""),
+      alert = make("button", "plain level-alert", "Alert …", {
+        type: "button",
+        onclick: () => rules.propose(ruleOf(name, price, chart.view.drawn.price)),
+      }),
       remove = make("button", "plain", "✕", {
         type: "button",
         onclick: () =>
@@ -117,19 +105,21 @@ function draw() {
             of(name).filter((each) => each !== price),
           ),
       });
+    alert.setAttribute("aria-label", `Make a rule of the line at ${price}`);
     remove.setAttribute("aria-label", `Remove the line at ${price}`);
-    item.append(make("span", "", words.price(price)), remove);
+    item.append(make("span", "", words.price(price)), alert, remove);
     return item;
   });
   find(".layout-list").replaceChildren(
     ...(items.length ? items : [make("li", "", "None yet. Alt and a click set one.")]),
   );
-  find(".level-rules").value = rules(name, chart.view.drawn.price).join("; ");
+  rules.draw();
 }
 
 function open() {
   if (!symbol()) return;
   draw();
+  rules.list();
   dialog().showModal();
 }
 
@@ -145,4 +135,4 @@ document.addEventListener("click", (event) => {
 });
 chart.over(paint);
 
-export const levels = { add, of, set, text, read, rules };
+export const levels = { add, of, set, text, read };

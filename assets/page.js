@@ -21,6 +21,7 @@ import "./roving.js";
 import { place } from "./place.js";
 import { replay } from "./replay.js";
 import { requests } from "./requests.js";
+import { rules } from "./rules.js";
 import { session } from "./session.js";
 import { states } from "./states.js";
 import { tape } from "./tape.js";
@@ -337,6 +338,7 @@ const keeps = {
   "acked.data": alerts.answered,
   "muted.data": alerts.muted,
   "layout-kept.data": layouts.kept,
+  "rule-kept.data": rules.kept,
   "backtest-removed.data": backtests.removed,
   "steered.data": replay.answered,
 };
@@ -352,6 +354,8 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     indicated: indicators.take,
     layouts: layouts.listed,
     layoutKept: layouts.kept,
+    rules: rules.listed,
+    ruleKept: rules.kept,
     backtests: backtests.listed,
     backtestRemoved: backtests.removed,
     steered: replay.answered,

@@ -22,6 +22,7 @@ from tests.fakes import Breakable, Feed, a_status
 from tests.integration.chain import EmbeddedChain, KafkaChain
 from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite.acks import EmbeddedAcks
+from tickflow.store.sqlite.rules import EmbeddedRules
 from tickflow.store.sqlite.steering import EmbeddedSteering
 from tickflow.store.sqlite.store import EmbeddedStore
 from tickflow.store.steering import ReplayState
@@ -133,8 +134,15 @@ class Running:
         settings = Settings.model_validate({**always, **self._settings})
         self.acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
         self.steering = EmbeddedSteering(self._path, stop=self._stop)
+        self.rules = EmbeddedRules(self._path, stop=self._stop)
         dashboard = StockDashboard(
-            settings, stop=self._stop, store=self.store, acks=self.acks, steering=self.steering, clock=clock
+            settings,
+            stop=self._stop,
+            store=self.store,
+            acks=self.acks,
+            rules=self.rules,
+            steering=self.steering,
+            clock=clock,
         )
         dashboard.packed._kept = PACKED
         self.url = dashboard.url

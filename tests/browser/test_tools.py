@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Market, Running, Visit, until
 from tests.browser.looks import LOOKS, PRICES, wait_for_rows
-from tickflow.alerts.rules import parse
+from tickflow.alerts.standing import standing
 
 expect.set_options(timeout=2 * WAIT_MS)
 CHART = "window.tickflow.chart"
@@ -84,6 +84,7 @@ def test_the_cursor_measures_and_sets_a_line_by_keys(running: Running, visit: Vi
 
 
 def test_a_line_is_kept_and_gives_a_rule_that_the_worker_reads(running: Running, visit: Visit) -> None:
+    """The rule fires from the side of the last price."""
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)
@@ -95,12 +96,15 @@ def test_a_line_is_kept_and_gives_a_rule_that_the_worker_reads(running: Running,
     page.locator(".level-price").fill("149.5")
     page.get_by_role("button", name="Add a line").click()
     expect(page.locator("#levels li")).to_have_count(2)
-    rules = parse(page.locator(".level-rules").input_value())
-    assert [(each.pattern, each.metric, each.operator) for each in rules] == [
+    found = []
+    for line in page.locator(".level-alert").all():
+        line.click()
+        found.append(standing(page.locator(".rule-text").input_value()))
+    assert [(each.pattern, each.metric, each.operator) for each in found] == [
         ("AAPL", "price", "<"),
         ("AAPL", "price", ">"),
     ]
-    assert rules[0].limit == 149.5
+    assert found[0].limit == 149.5
     page.keyboard.press("Escape")
     page.goto(running.url + "?symbol=AAPL")
     wait_for_rows(page, 0)

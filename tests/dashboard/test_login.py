@@ -102,6 +102,8 @@ def test_every_callback_names_the_role_that_it_needs() -> None:
         "layouts-listed.data": "viewer",
         "backtests-listed.data": "viewer",
         "backtest-removed.data": "operator",
+        "rules-listed.data": "viewer",
+        "rule-kept.data": "operator",
         "indicated.data": "viewer",
         "drawing.data": "viewer",
         "looked.data": "viewer",

@@ -16,6 +16,7 @@ from tickflow.dashboard.login import Gatekeeper
 from tickflow.dashboard.modules import ASSETS, START, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.ruled import Ruled
 from tickflow.dashboard.queries.steered import Lists, Steered
 from tickflow.dashboard.queries.worth import Worth
 from tickflow.dashboard.security import secure
@@ -37,13 +38,14 @@ def build(
     alerts: AlertStore | None = None,
     mutes: MuteStore | None = None,
     steered: Steered | None = None,
+    ruled: Ruled | None = None,
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
     """The page as a WSGI app (`.server`). It reads through `gate` and writes acknowledgements into `acks`.
 
     With `alerts` and `mutes`, the list of alerts begins with the alerts that are worth reading; without them it shows
-    only flags. With `steered`, operators can steer a replay.
+    only flags. With `steered`, operators can steer a replay; with `ruled`, they make and remove standing rules.
 
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, the page shows errors in callbacks; the debugger that runs code stays off.
@@ -77,7 +79,7 @@ def build(
         return Board(acks, None if from_store is None or mutes is None else Worth(from_store, mutes, sessions))
 
     lists = Lists(board, alerts)
-    register(app, gate, lists, acks, threshold=threshold, sessions=sessions, clock=clock, steered=steered)
+    register(app, gate, lists, acks, threshold=threshold, sessions=sessions, clock=clock, steered=steered, ruled=ruled)
     app.enable_dev_tools(
         debug=debug,
         dev_tools_ui=debug,

@@ -10,12 +10,13 @@ import msgspec
 from dash import ClientsideFunction, Dash, Input, Output, State
 from flask import g
 
-from tickflow.alerts.mutes import Mute
+from tickflow.alerts.mutes import Mute, new_id
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.indicated import Asked, indicated
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
+from tickflow.dashboard.queries.ruled import Ruled
 from tickflow.dashboard.queries.state import down
 from tickflow.dashboard.queries.steered import Lists, Steered
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
@@ -35,6 +36,7 @@ def register(
     sessions: Sessions = NEW_YORK,
     clock: Callable[[], int] = time.time_ns,
     steered: Steered | None = None,
+    ruled: Ruled | None = None,
 ) -> None:
     """Register the callbacks. None of them raises if the store fails: the failure is part of the answer."""
     numbers = itertools.count(1)
@@ -135,6 +137,26 @@ def register(
             )
         return _saved(lambda: shown().mute(mute, asked["undo"], now_ns))
 
+    def on_rules(_asked: object) -> Answer:
+        if ruled is None:
+            return {}
+        try:
+            return {"rules": ruled.told(), "trouble": ""}
+        except StoreError as error:
+            return {"trouble": str(error)}
+
+    def on_rule(asked: dict[str, Any] | None) -> Answer:
+        if asked is None or ruled is None:
+            return {}
+        person = getattr(g, "person", None)
+        try:
+            if asked["remove"]:
+                ruled.remove(asked["remove"])
+                return {"trouble": ""}
+            return {"trouble": ruled.make(asked["text"], new_id(), clock(), person.name if person else "")}
+        except StoreError as error:
+            return {"trouble": str(error)}
+
     def on_indicate(wanted: Asked | None) -> Answer:
         if wanted is None:
             return {}
@@ -171,6 +193,8 @@ def register(
         (ids.INDICATED, ids.INDICATE, on_indicate),
         (ids.LAYOUTS_LISTED, ids.LAYOUTS_ASKED, on_layouts),
         (ids.LAYOUT_KEPT, ids.LAYOUT, on_layout),
+        (ids.RULES_LISTED, ids.RULES_ASKED, on_rules),
+        (ids.RULE_KEPT, ids.RULE, on_rule),
         (ids.BACKTESTS_LISTED, ids.BACKTESTS_ASKED, on_backtests),
         (ids.BACKTEST_REMOVED, ids.BACKTEST_REMOVE, on_remove_backtest),
         (ids.ACKED, ids.ACKNOWLEDGE, on_acknowledge),
@@ -253,6 +277,8 @@ def _register_clientside(app: Dash) -> None:
         ("indicated", ids.INDICATED),
         ("layouts", ids.LAYOUTS_LISTED),
         ("layoutKept", ids.LAYOUT_KEPT),
+        ("rules", ids.RULES_LISTED),
+        ("ruleKept", ids.RULE_KEPT),
         ("backtests", ids.BACKTESTS_LISTED),
         ("backtestRemoved", ids.BACKTEST_REMOVED),
         ("steered", ids.STEERED),

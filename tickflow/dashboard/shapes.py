@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from tickflow.alerts.standing import MAX_TEXT
 from tickflow.dashboard.accounts import Role
 from tickflow.dashboard.drawing.multiples import MAX_ADDED
 from tickflow.dashboard.queries import ranges
@@ -216,6 +217,16 @@ class RemovedBacktest(msgspec.Struct, forbid_unknown_fields=True):
     n: Milliseconds = 0.0
 
 
+class AskedRule(msgspec.Struct, forbid_unknown_fields=True):
+    """A standing rule that an operator makes or, in `remove`, the id of a rule to remove. With an empty text, none is
+    made.
+    """
+
+    text: Annotated[str, Meta(max_length=MAX_TEXT, pattern=r"^[ -~]*\Z")] = ""
+    remove: Annotated[str, Meta(pattern=r"^(?:[0-9a-f]{16})?\Z")] = ""
+    n: Milliseconds = 0.0
+
+
 class AskedSteer(msgspec.Struct, forbid_unknown_fields=True):
     """What an operator wants of the replay of the run `run`: see `store.steering.Wish`. The `value` of a jump is in ms
     of the exchange's clock.
@@ -244,6 +255,8 @@ SHAPES: Mapping[str, Shape] = {
     "layouts-listed.data": Shape("viewer", (Milliseconds | None,)),
     "backtests-listed.data": Shape("viewer", (Milliseconds | None,)),
     "backtest-removed.data": Shape("operator", (RemovedBacktest | None,)),
+    "rules-listed.data": Shape("viewer", (Milliseconds | None,)),
+    "rule-kept.data": Shape("operator", (AskedRule | None,)),
     "drawing.data": Shape("viewer", (View | None, Rebuild | None)),
     "looked.data": Shape("viewer", (View | None,)),
     "delta.data": Shape("viewer", (_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),

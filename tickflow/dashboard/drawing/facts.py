@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from tickflow.alerts.standing import MAX_TEXT
 from tickflow.dashboard.drawing import clock, traces
 from tickflow.dashboard.queries import alerts, indicated, ranges, view
 from tickflow.metrics.fields import DEPTH
@@ -34,6 +35,7 @@ def facts() -> dict[str, Any]:
         "max_indicators": indicated.MOST,
         "max_indicator_length": MAX_LENGTH,
         "symbol_pattern": f"^(?:{SYMBOL})$",
+        "rule_characters": MAX_TEXT,
         "symbol_characters": SYMBOL_CHARACTERS,
     }
 

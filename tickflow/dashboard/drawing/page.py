@@ -116,6 +116,7 @@ def _stores(update_interval: float) -> list[Component]:
     stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.WITHDRAW, ids.WITHDRAWN, ids.MUTE, ids.MUTED]
     stores += [ids.LAYOUTS_ASKED, ids.LAYOUTS_LISTED, ids.LAYOUT, ids.LAYOUT_KEPT]
     stores += [ids.BACKTESTS_ASKED, ids.BACKTESTS_LISTED, ids.BACKTEST_REMOVE, ids.BACKTEST_REMOVED]
+    stores += [ids.RULES_ASKED, ids.RULES_LISTED, ids.RULE, ids.RULE_KEPT]
     stores += [ids.INDICATE, ids.INDICATED, ids.STEER, ids.STEERED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
