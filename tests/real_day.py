@@ -5,7 +5,9 @@ generated trades.
 import csv
 import gzip
 import tempfile
+from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from tests import trades
@@ -20,11 +22,11 @@ BATCH = 50_000
 
 
 @cache
-def points() -> Points:
-    """All points of the day in log order."""
+def points(symbol: str | None = None, most: int | None = None) -> Points:
+    """The day's points in log order: all, or only those of one symbol, or of its first `most` trades."""
     windows, parts = Windows(), []
     entries: list[Entry] = []
-    for offset, row in enumerate(_rows()):
+    for offset, row in enumerate(islice((row for row in _rows() if symbol in (None, row["symbol"])), most)):
         tick = from_text(row["symbol"], row["price"], row["timestamp"], row["volume"], "replay")
         assert isinstance(tick, Tick)
         entries.append(Entry(0, offset, tick.symbol.encode(), encode(tick), 0, 0))
@@ -42,13 +44,14 @@ def _points_of(windows: Windows, entries: list[Entry]) -> Points:
     return Points.of(0, ticks, measure(windows.advance(ticks), 2.0))
 
 
-def _rows() -> list[dict[str, str]]:
+def _rows() -> Iterator[dict[str, str]]:
     if DAY.is_file():
         with gzip.open(DAY, "rt", encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            yield from csv.DictReader(file)
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = trades.REAL if trades.REAL.is_file() else Path(folder) / "trades.csv"
         if not path.is_file():
             trades.write_generated(path)
         with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            yield from csv.DictReader(file)

@@ -39,8 +39,7 @@ COVERED = f"(({{ picture, range }}) => picture.covers[0] <= range[0] && picture.
 
 def stored(running: Running, symbol: str, most: int = 60_000) -> Points:
     """Write the symbol's first `most` trades of the day to the page's store; return their points."""
-    day = real_day.points()
-    points = day.take(np.flatnonzero(np.array(day.symbol) == symbol)[:most])
+    points = real_day.points(symbol, most)
     for at in range(0, len(points), 20_000):
         running.writing.write(points.take(slice(at, at + 20_000)))
     running.market.report(ticked=True)

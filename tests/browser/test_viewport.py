@@ -56,8 +56,7 @@ def check(page: Page, points: Points, times: np.ndarray[tuple[int], np.dtype[np.
 def test_wheel_and_drag_request_the_data_that_become_visible(
     stored: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:
-    day = real_day.points()
-    points = day.take(np.flatnonzero(np.array(day.symbol) == "SPY")[:MOST])
+    points = real_day.points("SPY", MOST)
     with opened(stored) as (store, _):
         for start in range(0, len(points), 5_000):
             store.write(points.take(slice(start, start + 5_000)))

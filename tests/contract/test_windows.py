@@ -4,6 +4,7 @@ import itertools
 import threading
 import uuid
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -59,19 +60,26 @@ def windows(day: Points, symbol: str) -> Iterator[tuple[int, int, int]]:
         yield begin, begin + length, rounded(width) if rng.random() < 0.5 else width
 
 
-def within(day: Points, symbol: str, since: int, until: int) -> pd.DataFrame:
+@cache
+def ticks_of(symbol: str) -> pd.DataFrame:
+    """All points of the symbol in time order."""
+    day = real_day.points()
     frame = pd.DataFrame({name: getattr(day, name) for name in (*MEASURES, "time_ns", "price", "volume", "is_anomaly")})
-    frame["symbol"] = day.symbol
     frame["strength"] = strength(day)
-    inside = frame[(frame.symbol == symbol) & (frame.time_ns >= since) & (frame.time_ns < until)]
-    return inside.sort_values("time_ns")
+    ticks: pd.DataFrame = frame[np.array(day.symbol) == symbol]
+    return ticks.sort_values("time_ns")
+
+
+def within(symbol: str, since: int, until: int) -> pd.DataFrame:
+    ticks = ticks_of(symbol)
+    return ticks[(ticks.time_ns >= since) & (ticks.time_ns < until)]
 
 
 @pytest.mark.parametrize("symbol", ["SPY", "AIG"])
 def test_columns_of_any_time_range_equal_a_recomputation(store: MetricsStore, day: Points, symbol: str) -> None:
     seen = 0
     for since, until, width in windows(day, symbol):
-        ticks = within(day, symbol, since, until)
+        ticks = within(symbol, since, until)
         found = store.pixels(symbol, since, until, width)
         grouped = ticks.groupby(ticks.time_ns // width * width)
         price, flagged = grouped.price, ticks[ticks.is_anomaly]
@@ -93,7 +101,7 @@ def test_columns_of_any_time_range_equal_a_recomputation(store: MetricsStore, da
 def test_a_range_with_few_ticks_returns_them_all_and_one_with_many_is_refused(store: MetricsStore, day: Points) -> None:
     few = many = 0
     for since, until, _ in windows(day, "SPY"):
-        ticks = within(day, "SPY", since, until)
+        ticks = within("SPY", since, until)
         found = store.at_most("SPY", since, until, 2_000)
         if len(ticks) > 2_000:
             assert found is None
@@ -105,7 +113,7 @@ def test_a_range_with_few_ticks_returns_them_all_and_one_with_many_is_refused(st
             few += 1
     assert few >= 2
     assert many >= 2
-    exactly = within(day, "SPY", 0, 2**62).time_ns.to_numpy()[:2_001]
+    exactly = within("SPY", 0, 2**62).time_ns.to_numpy()[:2_001]
     assert store.at_most("SPY", int(exactly[0]), int(exactly[2_000]), 2_000) is not None
     assert store.at_most("SPY", int(exactly[0]), int(exactly[2_000]) + 1, 2_000) is None
 
@@ -119,7 +127,7 @@ def test_the_strongest_anomaly_of_a_part_of_time_is_the_farthest_from_its_averag
     found = store.strongest("SPY", spans)
     expected = []
     for since, until in spans:
-        flagged = within(day, "SPY", since, until).query("is_anomaly")
+        flagged = within("SPY", since, until).query("is_anomaly")
         if len(flagged):
             expected.append(float(flagged.strength.max()))
     assert len(expected) > 3
@@ -127,6 +135,6 @@ def test_the_strongest_anomaly_of_a_part_of_time_is_the_farthest_from_its_averag
     assert found.is_anomaly.all()
 
 
-def test_the_first_stored_tick_is_known(store: MetricsStore, day: Points) -> None:
-    assert store.first_time("SPY") == within(day, "SPY", 0, 2**62).time_ns.min()
+def test_the_first_stored_tick_is_known(store: MetricsStore) -> None:
+    assert store.first_time("SPY") == within("SPY", 0, 2**62).time_ns.min()
     assert store.first_time("NONE") is None
