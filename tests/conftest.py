@@ -8,6 +8,7 @@ machine cannot run is skipped with the reason; with `CI=true` it fails.
 import os
 import shutil
 import socket
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,10 @@ from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_n
 from scripts.screenshots import CHROMIUM, FLAGS
 from tests import trades as trade_files
 from tests.scripts import Script
+
+# The tests start Python hundreds of times, often in a copy of the project: without bytecode, each start compiles it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # With a deadline, a test would fail on a busy machine.
 hypothesis.settings.register_profile("untimed", deadline=None)

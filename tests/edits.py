@@ -10,8 +10,11 @@ from tests.scripts import PROJECT
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    """The names not to copy: virtual environments, caches, and folders that programs write at the top level."""
-    out = {".venv", "__pycache__"} | {name for name in names if name.endswith("_cache")}
+    """The names not to copy: virtual environments, caches, and folders that programs write at the top level.
+
+    Bytecode is copied, or each copy would be compiled first, but no file of it that another process is still writing.
+    """
+    out = {".venv"} | {name for name in names if name.endswith("_cache") or ".pyc." in name}
     if Path(folder) == PROJECT:
         out |= {".git", ".hypothesis", "node_modules", "data", "htmlcov", "mutants"}
     return out & set(names)
@@ -27,8 +30,8 @@ class EditedCopy:
             return
         folder.mkdir()
         for name in ("config.py", "stock_producer.py", "stock_analytics.py"):
-            shutil.copy(PROJECT / name, folder)
-        shutil.copytree(PROJECT / "tickflow", folder / "tickflow", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy2(PROJECT / name, folder)
+        shutil.copytree(PROJECT / "tickflow", folder / "tickflow", ignore=_left_out)
 
     def paste(self, name: str, line: str) -> None:
         """Replace the only line that assigns to, or calls, the same name as `line` does; keep the indentation."""
