@@ -119,9 +119,9 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     server.kill()
 
 
-@pytest.fixture(scope="module")
-def kafka_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """The server behind `own_kafka`. Its start takes seconds, so the tests of a module share it."""
+@pytest.fixture(scope="session")
+def breakable_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """The server behind `own_kafka`. Its start takes seconds, so all tests of a process share it."""
     need("kafka")
     server = KafkaServer(tmp_path_factory.mktemp("own-kafka")).start()
     yield server
@@ -129,10 +129,10 @@ def kafka_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaS
 
 
 @pytest.fixture
-def own_kafka(kafka_of_module: KafkaServer) -> Iterator[KafkaServer]:
+def own_kafka(breakable_kafka: KafkaServer) -> Iterator[KafkaServer]:
     """A running Kafka that the test may stop, kill, pause and restart. It runs again when the next test begins."""
-    yield kafka_of_module
-    ensure_running(kafka_of_module)
+    yield breakable_kafka
+    ensure_running(breakable_kafka)
 
 
 def ensure_running(server: ServerProcess) -> None:
