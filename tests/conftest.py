@@ -51,7 +51,10 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the servers that it uses, so that `-m "not kafka"` leaves out the tests that need Kafka."""
+    """Mark each test with the servers that it uses, so that `-m "not kafka"` leaves out the tests that need Kafka.
+
+    Tests marked `slow` begin first: one that began last would keep one core busy while the others have nothing to do.
+    """
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
         if used & {"kafka_servers", "own_kafka", "local_servers"}:
@@ -60,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if used & {"influx", "own_influx", "bucket", "local_servers"}:
             item.add_marker("influx")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def unavailable(reason: str) -> NoReturn:
