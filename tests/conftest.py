@@ -11,6 +11,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -207,25 +208,35 @@ def trades(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class StartScript(Protocol):
-    """The type of the fixture `script`."""
+    """The type of the fixture `script`, and of what `starting_scripts` gives."""
 
     def __call__(
         self, name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Script: ...
 
 
-@pytest.fixture
-def script(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartScript]:
-    """`script("stock_producer.py", "--interval", "1", env={...}, cwd=...)` starts it, by default in `tmp_path`."""
-    files = tmp_path_factory.mktemp("scripts")
+@contextmanager
+def starting_scripts(folder: Path, files: Path) -> Iterator[StartScript]:
+    """Give a function that starts scripts, by default in `folder`; at the end, kill those that still run. Their output
+    goes into `files`.
+    """
     started: list[Script] = []
 
     def start(name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Script:
         place = files / f"{len(started)}-{Path(name).stem}.out"
-        ((cwd or tmp_path) / ".env").touch()  # without it, the .env beside the scripts would be read
-        started.append(Script(name, arguments, cwd=cwd or tmp_path, env=env or {}, files=place))
+        ((cwd or folder) / ".env").touch()  # without it, the .env beside the scripts would be read
+        started.append(Script(name, arguments, cwd=cwd or folder, env=env or {}, files=place))
         return started[-1]
 
-    yield start
-    for one in started:
-        one.kill()
+    try:
+        yield start
+    finally:
+        for one in started:
+            one.kill()
+
+
+@pytest.fixture
+def script(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartScript]:
+    """`script("stock_producer.py", "--interval", "1", env={...}, cwd=...)` starts it, by default in `tmp_path`."""
+    with starting_scripts(tmp_path, tmp_path_factory.mktemp("scripts")) as start:
+        yield start

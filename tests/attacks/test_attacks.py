@@ -12,7 +12,6 @@ import re
 import socket
 import threading
 import time
-import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.conftest import FULL, OPERATOR, Page
+from tests.attacks.conftest import FULL, Guarded, Page
 from tests.attacks.hostile import JSON, UPDATE, Request, hostile
 from tests.dashboard.test_dashboard import asked
 
@@ -99,11 +98,12 @@ def test_hostile_requests(page: Page) -> None:
 
 
 @pytest.mark.parametrize("who", ["viewer's token", "operator's token", "operator's session"])
-def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str]], who: str) -> None:
+def test_hostile_requests_with_a_session(guarded: Guarded, who: str) -> None:
     """The answers are those of a page without a login, except that no request of a viewer changes anything."""
-    page, tokens = guarded_page
+    page = guarded.page
     role, _, kind = who.partition("'s ")
-    session = {"Authorization": f"Bearer {tokens[role]}"} if kind == "token" else {"Cookie": signed_in(page)}
+    token = {"Authorization": f"Bearer {guarded.tokens[role]}"}
+    session = token if kind == "token" else {"Cookie": guarded.cookie}
     known = bodies_of(page, {**JSON, **session})
 
     def changed(each: Request) -> Request:
@@ -118,17 +118,6 @@ def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str
     assert bodies_of(page, {**JSON, **session}), "and it still draws"
 
 
-def signed_in(page: Page) -> str:
-    """The cookie of a new session of the operator."""
-    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
-    form = urllib.parse.urlencode({"name": OPERATOR[0], "password": OPERATOR[1]})
-    try:
-        connection.request("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
-        return (connection.getresponse().getheader("Set-Cookie") or "").partition(";")[0]
-    finally:
-        connection.close()
-
-
 FORGED: tuple[dict[str, str], ...] = (
     {}, {"Cookie": "__Host-tickflow=x"}, {"Cookie": "__Host-tickflow=" + "A" * 43}, {"Authorization": "Bearer"},
     {"Authorization": "Bearer " + "x" * 60}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer \x00"},
@@ -137,10 +126,9 @@ FORGED: tuple[dict[str, str], ...] = (
 )  # fmt: skip
 
 
-def test_hostile_requests_without_a_session(guarded_page: tuple[Page, dict[str, str]]) -> None:
+def test_hostile_requests_without_a_session(guarded: Guarded) -> None:
     """Every answer is a refusal or a redirect to the sign-in, for any route and any forged session."""
-    page, tokens = guarded_page
-    token = tokens["operator"]
+    page, token = guarded.page, guarded.tokens["operator"]
     known = bodies_of(page, {**JSON, "Authorization": f"Bearer {token}"})
     choose = random.Random(SEED)
 

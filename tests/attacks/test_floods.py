@@ -50,9 +50,7 @@ def flood(page: Page, request: pytest.FixtureRequest, count: int, named: Named) 
     now_ns = time.time_ns()
     if isinstance(page.store, InfluxStore):
         server: InfluxServer = request.getfixturevalue("influx")
-        query = urllib.parse.urlencode(
-            {"org": server.org, "bucket": request.getfixturevalue("bucket"), "precision": "ns"}
-        )
+        query = urllib.parse.urlencode({"org": server.org, "bucket": page.env["INFLUXDB_BUCKET"], "precision": "ns"})
         portion = list(lines(count, now_ns, named))
         for at in range(0, len(portion), PORTION):
             body = "\n".join(portion[at : at + PORTION]).encode()
