@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ ALERTS = {"notifier"}
 LOGIN = {"page"}
 AUDIT = {"auditor"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
+PROFILES = sorted({name for form in (SERVICES, SECURED) for each in form.values() for name in each.get("profiles", [])})
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -49,20 +51,35 @@ def test_all_files_fit_the_compose_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("profile", ["app", "alerts", "login", "audit", "monitoring", "none", "secure"])
-def test_docker_compose_accepts_it(profile: str) -> None:
+@cache
+def compose_tools() -> list[tuple[str, ...]]:
+    """The commands of this machine that read compose files: those of version 1, version 2, or both."""
     tools = [("docker-compose",), ("docker", "compose")]
-    there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
-    if not there:
+    return [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
+
+
+@pytest.mark.parametrize("form", ["plain", "cluster", "secure"])
+def test_docker_compose_accepts_it(form: str) -> None:
+    if not compose_tools():
         assert os.environ.get("CI") != "true", "neither docker-compose nor docker compose is installed"
         pytest.skip("neither docker-compose nor docker compose is installed")
-    for tool in there:
-        for file in ("cluster", "secure"):
-            files = ("-f", "docker-compose.yml", "-f", f"docker-compose.{file}.yml")
-            done = run(*tool, *files, "--profile", profile, "config", "-q")
-            assert done.returncode == 0, done.stderr
-        done = run(*tool, "--profile", profile, "config", "-q")
+    files = ["docker-compose.yml", *([] if form == "plain" else [f"docker-compose.{form}.yml"])]
+    given = [part for file in files for part in ("-f", file)]
+    given += [part for profile in PROFILES for part in ("--profile", profile)]
+    for tool in compose_tools():
+        done = run(*tool, *given, "config", "-q")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("over", [{}, CLUSTER, SECURED], ids=["plain", "cluster", "secure"])
+@pytest.mark.parametrize("profile", [*PROFILES, "none"])
+def test_a_profile_has_all_services_that_its_own_wait_for(over: dict[str, Any], profile: str) -> None:
+    """Version 2 refuses any other profile; version 1 notices nothing until it starts one."""
+    parts = {name: (SERVICES.get(name, {}), over.get(name, {})) for name in SERVICES | over}
+    profiles = {name: [each for part in both for each in part.get("profiles", [])] for name, both in parts.items()}
+    there = {name for name, named in profiles.items() if not named or profile in named}
+    waiting = {name: [each for part in parts[name] for each in part.get("depends_on", ())] for name in there}
+    assert {name: needed for name, needed in waiting.items() if not set(needed) <= there} == {}
 
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
