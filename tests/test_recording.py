@@ -38,12 +38,12 @@ MORNING = datetime(2026, 1, 5, 23, 50, tzinfo=UTC)  # the ticks continue into th
 PROGRAM = """
 import sys
 from pathlib import Path
-from tests.test_recording import a_log
 from tickflow.process import StopEvent
 from tickflow.recording import Recorder
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 stop = StopEvent()
 stop.listen()
-with a_log(Path(sys.argv[1]), stop) as log:
+with EmbeddedTickLog(Path(sys.argv[1]), topic="stock-ticks", group="none", retention_days=7, stop=stop) as log:
     log.connect(create=False)
     Recorder(log, Path(sys.argv[2]), portion_ticks=40, portion_seconds=0.05).run()
 """
@@ -124,8 +124,8 @@ def test_repeated_kills_leave_no_partial_file_and_no_doubled_or_missing_tick(fil
         command = [sys.executable, "-c", PROGRAM, str(file), str(folder)]
         process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
         before = len(list(folder.glob("*/*/*.parquet")))
-        wait_until(lambda before=before: len(list(folder.glob("*/*/*.parquet"))) > before, "file", 30)  # type: ignore[misc]
-        time.sleep(0.01 * round_number)
+        wait_until(lambda before=before: len(list(folder.glob("*/*/*.parquet"))) > before, "file", 120)  # type: ignore[misc]
+        time.sleep(0.05 * round_number)
         process.send_signal(signal.SIGKILL)
         process.wait()
         publish(file, range(1_000 + 300 * round_number, 1_300 + 300 * round_number))

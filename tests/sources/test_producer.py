@@ -495,25 +495,29 @@ def test_ticks_that_are_never_acknowledged_are_counted_and_the_exit_code_is_1(
     assert "Traceback" not in run.stderr
 
 
+ROWS = 10_000
+
+
 @pytest.mark.parametrize("end", ["terminate", "kill"])
 def test_an_interrupted_replay_resumes_without_publishing_a_tick_twice(
     script: StartScript, embedded: dict[str, str], tmp_path: Path, end: str
 ) -> None:
-    rows = [f"2024-01-05T14:30:00.{n // 100:03}Z,{'ABC'[n % 3]},{n + 1},{n % 7}\n" for n in range(40_000)]
+    # Their times span 100 ms, which at a speed of 0.005 take 20 s: long enough to be interrupted on a busy machine.
+    rows = [f"2024-01-05T14:30:00.{n // 100:03}Z,{'ABC'[n % 3]},{n + 1},{n % 7}\n" for n in range(ROWS)]
     path = tmp_path / "ticks.csv"
     path.write_text("timestamp,symbol,price,volume\n" + "".join(rows))
     arguments = ("--source", "replay", "--replay-file", str(path))
-    run = script(PRODUCER, *arguments, "--replay-speed", "0.02", env=embedded)
+    run = script(PRODUCER, *arguments, "--replay-speed", "0.005", env=embedded)
     wait_for_ticks(run, embedded)
     getattr(run, end)()
     run.wait()
     before = len(read(embedded))
-    assert 0 < before < 40_000
+    assert 0 < before < ROWS
     again = script(PRODUCER, *arguments, "--replay-speed", "max", "--resume", env=embedded)
     assert again.wait() == 0, again.output
     assert f"--resume: the log has {before:,} ticks of this replay" in again.stderr
     ticks = ticks_of(read(embedded))
-    assert [tick["price"] for tick in ticks] == [n + 1 for n in range(40_000)]
+    assert [tick["price"] for tick in ticks] == [n + 1 for n in range(ROWS)]
     assert len({tick["producer"] for tick in ticks}) == 1, "it is one run"
     for symbol in "ABC":
         numbers = [tick["seq"] for tick in ticks if tick["symbol"] == symbol]
@@ -521,7 +525,7 @@ def test_an_interrupted_replay_resumes_without_publishing_a_tick_twice(
     whole = script(PRODUCER, *arguments, "--replay-speed", "max", "--resume", env=embedded)
     assert whole.wait() == 0, whole.output
     assert "0 ticks sent" in whole.stderr
-    assert len(read(embedded)) == 40_000
+    assert len(read(embedded)) == ROWS
 
 
 def test_explain_publishes_nothing_and_shows_what_was_understood(
