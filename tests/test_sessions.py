@@ -11,9 +11,10 @@ import exchange_calendars
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.forms import often
 from tickflow.sessions import KEPT, NEW_YORK, Session, Sessions, from_file, from_library, is_market
 
 ALL = ("XNYS", "XLON", "XTKS", "XHKG", "CMES", "24/7")
@@ -101,6 +102,7 @@ def test_a_market_without_hours_is_always_open() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
+@settings(max_examples=often(25, 100))
 @given(moments=st.lists(st.integers(1_136_073_600, 1_767_225_600), min_size=1, max_size=40))
 def test_each_moment_agrees_with_the_library(name: str, moments: list[int]) -> None:
     kept = OPENED[name]

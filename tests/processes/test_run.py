@@ -220,7 +220,7 @@ def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[T
         pytest.param([signal.SIGHUP, signal.SIGINT, signal.SIGTERM], id="and SIGTERM too"),
     ],
 )
-@pytest.mark.parametrize("make", [False, True])
+@pytest.mark.parametrize("make", [pytest.param(False, marks=in_full), True])
 def test_started_with_signals_ignored_it_still_ends_at_sigterm(
     place: Place, ignored: list[signal.Signals], make: bool
 ) -> None:
@@ -258,7 +258,7 @@ def test_the_page_stays_up_after_a_replay_ends(place: Place) -> None:
     assert terminal.running() == {}
 
 
-@ENDS
+@pytest.mark.parametrize("end", [pytest.param(press, marks=in_full), terminate, close])
 def test_a_script_that_ignores_signals_is_ended_too(place: Place, end: Callable[[Terminal], None]) -> None:
     (place.root / "Procfile").write_text(PAGE + DEAF)
     terminal = place.start()
