@@ -116,8 +116,9 @@ def test_a_store(tmp_path: Path) -> None:
     (copy.folder / "tickflow/store/memory/store.py").write_text(fakes, encoding="utf-8")
     copy.replace("config.py", 'Literal["kafka", "embedded"]', 'Literal["kafka", "embedded", "memory"]')
     opening = '    if settings.stack == "memory":\n        from tickflow.store.memory.store import MemoryStore\n\n'
-    opening += "        return MemoryStore()"
-    copy.add("tickflow/stack.py", opening, before='token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  #')
+    opening += "        return MemoryStore()\n"
+    influx = "    account = _influxdb_account(settings)\n    from tickflow.store.influx.store import InfluxStore\n"
+    copy.replace("tickflow/stack.py", influx, opening + influx)
     copy.replace("tests/contract/test_store.py", "from tests.fakes import", "from tickflow.store.memory.store import")
     opened = "from config import load_settings; from tickflow.stack import open_store; import threading; "
     opened += "print(type(open_store(load_settings({'STACK': 'memory'}), threading.Event())).__module__)"
