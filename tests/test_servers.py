@@ -148,6 +148,10 @@ def test_settings_for_influxdb_come_from_env_file_then_example_then_default(tmp_
     assert setting("INFLUXDB_ORG", tmp_path) == "an org"
 
 
+JAVA = {"JDK_JAVA_OPTIONS": " ".join(KafkaServer.java_options)}
+"""The options of the Java virtual machine in tests, for a broker that another process starts."""
+
+
 def as_in_a_terminal() -> None:
     """Set SIGINT to its default: a background job starts with SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -161,6 +165,7 @@ def uses(pid: int, folder: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 class TestUpAndDown:
     """Tests of `make servers` and `make servers-down`, on free ports."""
 
@@ -170,7 +175,7 @@ class TestUpAndDown:
 
     def run(self, tmp_path: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         cache = str(building.cache_folder().parent)
-        environ = {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": cache, **environ}
+        environ = {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": cache, **JAVA, **environ}
         command = [sys.executable, "-m", "devtools.servers", *arguments]
         return subprocess.run(
             command, cwd=PROJECT, env=os.environ | environ, capture_output=True, text=True, timeout=120
@@ -216,7 +221,7 @@ class TestUpAndDown:
     ) -> None:
         flags = [f"--{name}-port={port}" for name, port in ports.items()]
         cache = str(building.cache_folder().parent)
-        environ = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": cache}
+        environ = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": cache} | JAVA
         command = [sys.executable, "-m", "devtools.servers", "up", *flags]
         with subprocess.Popen(
             command, cwd=PROJECT, env=environ, stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal
