@@ -62,6 +62,7 @@ def containers(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [container for pod in pods for container in pod["containers"]]
 
 
+@pytest.mark.slow
 def test_kubernetes_accepts_what_it_renders_in_every_variant(tmp_path: Path) -> None:
     for name, sets in VARIANTS.items():
         objects = [each for each in rendered(sets) if each["kind"] not in OWN_KINDS]

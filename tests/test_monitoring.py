@@ -161,6 +161,7 @@ def chain(kafka_servers: str, topic: str, own_influx: Influxd) -> KafkaChain:
     return KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_alerts_fire_by_their_causes_and_the_boards_find_their_metrics(
     script: StartScript, chain: KafkaChain, own_influx: Influxd, tmp_path: Path

@@ -8,6 +8,8 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests import markdown
 from tests.conftest import StartScript
 from tests.edits import EditedCopy
@@ -27,6 +29,7 @@ def example(recipe: str) -> tuple[str, str, str]:
     return described[1], code[1], described[2]
 
 
+@pytest.mark.slow
 def test_a_setting(tmp_path: Path) -> None:
     copy = EditedCopy(tmp_path / "project", whole=True)
     copy.add("config.py", SETTING, before="anomaly_threshold:")
@@ -108,6 +111,7 @@ def test_a_detector(script: StartScript, tmp_path: Path) -> None:
     assert worker.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_store(tmp_path: Path) -> None:
     """The fake store in memory becomes an adapter: it passes all contract tests, and `STACK=memory` opens it."""
     copy = EditedCopy(tmp_path / "project", whole=True)

@@ -50,6 +50,7 @@ def acknowledge_one(page: Page) -> None:
     raise AssertionError("no alert stays acknowledged")
 
 
+@pytest.mark.slow
 def test_a_reader_walks_through_the_page(
     env: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def saved(page: Page, path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
+@pytest.mark.slow
 def test_every_range_shows_its_stored_points(
     stored: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def open_page(chromium: Browser) -> Callable[[str], Page]:
     return open_at
 
 
+@pytest.mark.slow
 def test_prices_move_go_stale_without_a_producer_and_move_again(
     script: StartScript, tmp_path: Path, open_page: Callable[[str], Page]
 ) -> None:

@@ -108,6 +108,7 @@ def audited(script: StartScript, declared: EditedCopy, env: dict[str, str]) -> s
     return audit.stdout
 
 
+@pytest.mark.slow
 def test_a_new_field_needs_only_three_lines_for_its_tests(declared: EditedCopy) -> None:
     done = declared.python(
         *("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not kafka and not influx and not browser"),

@@ -61,6 +61,7 @@ def begin(case: MakeCase, stand: KafkaStand, fault: str) -> Case:
     return one
 
 
+@pytest.mark.slow
 def test_one_of_three_brokers_is_killed(case: MakeCase, cluster_stand: KafkaStand, brokers: list[KafkaServer]) -> None:
     one = begin(case, cluster_stand, "one of three brokers killed, and back")
     places = described(brokers, one.stand.topic)

@@ -175,6 +175,7 @@ def too_many(expected: oracle.Expected) -> dict[tuple[int, int], str]:
     return reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", KINDS, ids=" ".join)
 def test_hostile_records_lose_no_tick_end_no_worker_and_take_little_memory(
     case: MakeCase, kafka_stand: KafkaStand, kinds: Sequence[str]

@@ -57,6 +57,7 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path, http: HttpReceiver, sm
     return made
 
 
+@pytest.mark.slow
 def test_each_alert_reaches_each_channel_through_kills(
     chain: Chain, http: HttpReceiver, smtp: SmtpReceiver, script: StartScript
 ) -> None:

@@ -456,6 +456,7 @@ def described(kafka: KafkaServer, topic: str) -> str:
         admin.close()
 
 
+@pytest.mark.slow
 @pytest.mark.kafka
 def test_a_broker_that_is_away_for_a_while_loses_no_tick(
     script: StartScript, own_kafka: KafkaServer, topic: str
