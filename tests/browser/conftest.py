@@ -19,6 +19,7 @@ from stock_dashboard import StockDashboard
 from tests.browser import axe
 from tests.browser.profiles import Profiles
 from tests.fakes import Breakable, Feed, a_status
+from tests.forms import in_full
 from tests.integration.chain import EmbeddedChain, KafkaChain
 from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite.acks import EmbeddedAcks
@@ -172,7 +173,16 @@ class Running:
         self._thread.join()
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
+ON_KAFKA = (pytest.mark.kafka, pytest.mark.influx)
+kafka_in_full = pytest.mark.parametrize(
+    "env", ["embedded", pytest.param("kafka", marks=[*ON_KAFKA, in_full])], indirect=True
+)
+"""Marks a test that runs on Kafka and InfluxDB in `make full` alone: `make test` has other tests of both stacks' pages,
+and the contract tests of both stores.
+"""
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=ON_KAFKA)])
 def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """The settings of this test's own chain, on each stack in turn."""
     if request.param == "embedded":

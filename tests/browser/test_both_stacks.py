@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.stores import opened
-from tests.browser.conftest import WAIT_MS, until
+from tests.browser.conftest import WAIT_MS, kafka_in_full, until
 from tests.browser.looks import GRAPH, LOOKS, wait_for_rows
 from tests.browser.test_chain import moves
 from tests.conftest import StartScript
@@ -51,6 +51,7 @@ def acknowledge_one(page: Page) -> None:
 
 
 @pytest.mark.slow
+@kafka_in_full
 def test_a_reader_walks_through_the_page(
     env: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:

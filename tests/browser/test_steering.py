@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser import axe
-from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.conftest import WAIT_MS, Running, Visit, kafka_in_full, until
 from tests.browser.looks import LOOKS, PRICES, wait_for_rows
 from tests.conftest import StartScript
 from tests.contract.test_steering import STATE
@@ -99,6 +99,7 @@ def test_two_readers_steer_one_replay_and_both_see_where_it_is(pages: tuple[Page
         shows(page, SECONDS)
 
 
+@kafka_in_full
 def test_a_producer_that_has_gone_is_said(
     env: dict[str, str], script: StartScript, reader: BrowserContext, port: int, file: Path
 ) -> None:
