@@ -95,7 +95,7 @@ def test_a_line_is_kept_and_gives_a_rule_that_the_worker_reads(running: Running,
     page.locator("#show-levels").click()
     page.locator(".level-price").fill("149.5")
     page.get_by_role("button", name="Add a line").click()
-    expect(page.locator("#levels li")).to_have_count(2)
+    expect(page.locator("#levels > .layout-list li")).to_have_count(2)
     found = []
     for line in page.locator(".level-alert").all():
         line.click()
