@@ -185,9 +185,9 @@ def test_a_stop_ends_publishing_to_a_frozen_broker(
     log = own_logs.open()
     publish(log, b"first")
     own_kafka.pause()
-    threading.Timer(4, own_logs.stop.set).start()
     for number in range(10_000):
         log.publish(b"AAPL", b"%d" % number)
+    threading.Timer(4, own_logs.stop.set).start()
     with pytest.raises(Stopped):
         log.publish(b"AAPL", b"one too many")
     assert any("10,000 records are not confirmed yet" in line for line in caplog.messages)
