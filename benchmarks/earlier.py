@@ -15,6 +15,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import sync_playwright
+
 from benchmarks.bench import PROJECT, Bench, table
 from benchmarks.real_day import SYMBOL, WARM_UP, opening
 from benchmarks.site import Site, end, start
@@ -35,7 +37,8 @@ def run(bench: Bench) -> dict[str, Any]:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in projects}
     with ExitStack() as stack:
         urls = {name: stack.enter_context(_filled(bench, name, project)) for name, project in projects.items()}
-        visitors = {name: stack.enter_context(Visitor()) for name in projects}
+        playwright = stack.enter_context(sync_playwright())
+        visitors = {name: stack.enter_context(Visitor(playwright=playwright)) for name in projects}
         for number in range(WARM_UP + bench.of(ROUNDS, 1)):
             for name in sorted(projects, reverse=bool(number % 2)):
                 found[name].append(opening(visitors[name], f"{urls[name]}?symbol={SYMBOL}&range=1d"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Page, Playwright, ViewportSize, sync_playwright
 
 from scripts.screenshots import CHROMIUM, FLAGS
 
@@ -47,15 +47,19 @@ DRAWN = "window.drawnAt !== null"
 
 
 class Visitor:
-    """One browser with its own profile; `errors` collects its errors, `elsewhere` its requests to other hosts."""
+    """One browser with its own profile; `errors` collects its errors, `elsewhere` its requests to other hosts.
 
-    def __init__(self, *, width: int = 1440, height: int = 900) -> None:
+    Several visitors at a time need the same `playwright`, since a thread cannot start it twice.
+    """
+
+    def __init__(self, *, width: int = 1440, height: int = 900, playwright: Playwright | None = None) -> None:
+        self._given = playwright
         self._size = ViewportSize(width=width, height=height)
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
 
     def __enter__(self) -> Self:
-        self._playwright = sync_playwright().start()
+        self._playwright = self._given or sync_playwright().start()
         self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         self._context = self._browser.new_context(viewport=self._size)
         return self
@@ -64,7 +68,8 @@ class Visitor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._browser.close()
-        self._playwright.stop()
+        if self._given is None:
+            self._playwright.stop()
 
     def open(self, url: str, before: Callable[[], None] = lambda: None) -> Page:
         """Open `url` and return the page while it still loads; `before` is called once `devtools` exists."""
