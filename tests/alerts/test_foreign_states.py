@@ -82,6 +82,18 @@ def test_an_older_state_replaces_a_damaged_one(value: bytes, caplog: pytest.LogC
     assert "is damaged or too large: an older one is used" in caplog.text
 
 
+def test_a_state_may_be_followed_by_that_of_the_windows_and_by_nothing_else() -> None:
+    both = Checkpoint(0, 9, "x", b"alerts", b"windows")
+    assert found_in([a_record(both.packed(), offset=b"9")]) == both
+    without = Checkpoint(0, 9, "x", b"alerts")
+    assert found_in([a_record(without.packed(), offset=b"9")]) == without
+    assert without.packed() == zlib.compress(b"alerts", 1)  # what workers of earlier versions wrote
+    for tail in (b"x", both.packed()[:-3], both.packed() + both.packed()):
+        found = found_in([GOOD, a_record(both.packed() + tail, offset=b"9")])
+        assert found is not None
+        assert found.offset == 5
+
+
 def test_unpacking_stops_at_the_largest_possible_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "MOST_BYTES", 1_000)
     bomb = zlib.compress(b" " * 10_000_000)

@@ -248,6 +248,36 @@ def test_a_restart_reads_from_the_checkpoint_and_not_from_the_start(chain: Chain
     log.close()
 
 
+def test_a_quiet_symbol_does_not_hold_back_a_restart(chain: Chain, script: StartScript) -> None:
+    """The windows come with the checkpoint: what a `kill -9` leaves to read is what came after it, and every point is
+    still that of a recomputation from the whole log.
+    """
+    log = open_log(load(chain.env), StopEvent())
+    log.connect()
+    made = [*trades(1, 6), *(each._replace(symbol=f"BUSY{at % 12}") for at, each in enumerate(trades(1, 16_000)))]
+    made = [each._replace(time_us=made[0].time_us + at * 1_000) for at, each in enumerate(made)]
+    size = len(made) // 4
+    for begin in range(0, len(made), size):
+        publish(log, made[begin : begin + size])
+        worker = script("stock_analytics.py", env=chain.env)
+        chain.wait_for_points(min(begin + size, len(made)), 90)
+        if begin + size < len(made):
+            worker.kill()
+    worker.interrupt()
+    worker.wait()
+    publish(log, [each._replace(symbol=made[0].symbol) for each in made[:30]])
+    last = script("stock_analytics.py", env=chain.env)
+    chain.wait_for_points(len(made) + 30, 90)
+    last.interrupt()
+    last.wait()
+    to_fill = [int(each.replace(",", "")) for each in re.findall(r"after ([\d,]+) records before it", last.output)]
+    assert max(to_fill, default=0) < 2_000, last.output
+    log.close()
+    audit = script("stock_analytics.py", "audit", env=chain.env)
+    assert audit.wait() == 0, audit.output
+    assert "EQUAL" in audit.output
+
+
 def test_a_failure_in_the_watch_ends_the_alerts_but_not_the_loop(tmp_path: Path) -> None:
     chain = EmbeddedChain(tmp_path / "stocks.db")
     settings = load(chain.env)

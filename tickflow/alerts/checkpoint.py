@@ -1,4 +1,5 @@
-"""Stores the state of the alerts of each partition, together with the offset that it belongs to.
+"""Stores the state of each partition, together with the offset that it belongs to: that of its alerts, and after it
+that of its windows where a restart would take long without it.
 
 On Kafka: the compacted topic `<topic>.state` with one partition. A state is cut into chunks smaller than the usual
 record limit. Each partition of ticks has two generations, written in turn, so that one stays complete while the other
@@ -40,12 +41,19 @@ _SCHEMA = """
 
 
 class Checkpoint(NamedTuple):
-    """The state of a partition's watch after the ticks before `offset`, in the topic with the id `topic_id`."""
+    """The state of a partition's watch after the ticks before `offset`, in the topic with the id `topic_id`, and the
+    state of its windows (see tickflow/worker/kept.py), which may be empty.
+    """
 
     partition: int
     offset: int
     topic_id: str
     state: bytes
+    windows: bytes = b""
+
+    def packed(self) -> bytes:
+        """Both states, each compressed. A worker of an earlier version reads the first and ignores the rest."""
+        return b"".join(zlib.compress(each, 1) for each in (self.state, self.windows) if each)
 
 
 class Checkpoints(Protocol):
@@ -74,7 +82,7 @@ class KafkaCheckpoints:
         self._generations: dict[int, int] = {}
 
     def keep(self, checkpoint: Checkpoint) -> None:  # noqa: D102 - as in Checkpoints
-        packed = zlib.compress(checkpoint.state, 1)
+        packed = checkpoint.packed()
         chunks = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)] or [b""]
         generation = self._generations.get(checkpoint.partition, 0)
         topic = state_topic(self._log.topic)
@@ -114,8 +122,8 @@ def newest_in_log(log: TickLog, group: str, partition: int, fits: Callable[[Chec
         for generation, offset in sorted(whole, key=lambda key: -key[1]):
             count, topic_id = counts[generation, offset]
             packed = b"".join(chunks[generation, offset].get(number, b"") for number in range(count))
-            state = _unpacked(packed, f"partition {partition}, offset {offset:,}, in the topic {topic}")
-            if state is not None and fits(found := Checkpoint(partition, offset, topic_id, state)):
+            states = _unpacked(packed, f"partition {partition}, offset {offset:,}, in the topic {topic}")
+            if states and fits(found := Checkpoint(partition, offset, topic_id, *states)):
                 return found
         end, tail = begin, 2 * tail
     return None
@@ -153,17 +161,24 @@ def _number(digits: bytes) -> int:
     return int(digits)
 
 
-def _unpacked(packed: bytes, where: str) -> bytes | None:
-    """The unpacked state; `None` if it is damaged or unpacks to more than `MOST_BYTES`."""
-    unpacking = zlib.decompressobj()
-    try:
-        state = unpacking.decompress(packed, MOST_BYTES)
-    except zlib.error:
-        state = b""
-    if unpacking.eof:
-        return state
+def _unpacked(packed: bytes, where: str) -> list[bytes]:
+    """The unpacked states of alerts and windows, or that of alerts alone; none if one is damaged or unpacks to more
+    than `MOST_BYTES`.
+    """
+    states: list[bytes] = []
+    while packed or not states:
+        unpacking = zlib.decompressobj()
+        try:
+            states.append(unpacking.decompress(packed, MOST_BYTES))
+        except zlib.error:
+            break
+        if not unpacking.eof or len(states) > 2:
+            break
+        packed = unpacking.unused_data
+    else:
+        return states
     logger.warning("the state of the alerts for %s is damaged or too large: an older one is used", where)
-    return None
+    return []
 
 
 class EmbeddedCheckpoints:
@@ -177,7 +192,7 @@ class EmbeddedCheckpoints:
 
     def keep(self, checkpoint: Checkpoint) -> None:  # noqa: D102 - as in Checkpoints
         place = (self._group, self._topic, checkpoint.partition)
-        state = zlib.compress(checkpoint.state, 1)
+        state = checkpoint.packed()
         with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
@@ -212,7 +227,7 @@ class EmbeddedCheckpoints:
                 (self._group, self._topic, partition),
             ).fetchall()
         for offset, packed in rows:
-            state = _unpacked(packed, f"partition {partition}, offset {offset:,}, in {self._path}")
-            if state is not None and fits(found := Checkpoint(partition, offset, "", state)):
+            states = _unpacked(packed, f"partition {partition}, offset {offset:,}, in {self._path}")
+            if states and fits(found := Checkpoint(partition, offset, "", *states)):
                 return found
         return None

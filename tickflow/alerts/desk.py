@@ -71,7 +71,8 @@ class Watched:
     """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending.
 
     `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read. The watch has
-    taken up the standing `rules`; the changes in `unnoted` are not stored yet.
+    taken up the standing `rules`; the changes in `unnoted` are not stored yet. `windows` is the state of the windows in
+    the checkpoint that the watch was resumed from; `save_windows` returns the present one.
     """
 
     watch: Watch
@@ -90,6 +91,8 @@ class Watched:
     read_up_to: int = 0
     rules: Sequence[StandingRule] = ()
     unnoted: list[Change] = field(default_factory=list)
+    windows: bytes = b""
+    save_windows: Callable[[int], bytes] = lambda _: b""
 
     @property
     def is_behind(self) -> bool:
@@ -218,6 +221,7 @@ class Desk:
                 watch.offset >= committed,
                 committed=committed,
                 next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
+                windows=b"" if found is None else found.windows,
             )
         return min(seek, place)
 
@@ -237,6 +241,22 @@ class Desk:
         """The known symbols and sources in the stored state of an adopted partition."""
         ours = self._watched.get(partition)
         return {} if ours is None else ours.watch.names
+
+    def take_windows(self, partition: int) -> tuple[int, bytes]:
+        """The state of the windows that was stored with the state of an adopted partition, and the offset of both; only
+        the first call returns it. It is empty if none was stored.
+        """
+        ours = self._watched.get(partition)
+        if ours is None:
+            return 0, b""
+        state, ours.windows = ours.windows, b""
+        return ours.watch.offset, state
+
+    def follow_windows(self, partition: int, save: Callable[[int], bytes]) -> None:
+        """Store the state of the windows that `save` returns for an offset with each later state of the partition."""
+        ours = self._watched.get(partition)
+        if ours is not None:
+            ours.save_windows = save
 
     def follow_names(self, partition: int, known: Mapping[str, Collection[str]]) -> None:
         """Store the names `known`, to which the caller keeps adding, with each later state of the partition."""
@@ -273,12 +293,16 @@ class Desk:
             ours.read_up_to = end
 
     def look(self) -> None:
-        """Have the watches process the ticks that have waited long enough; the loop calls this in each iteration."""
+        """Have the watches process the ticks that have waited long enough, and prepare the checkpoints that are due;
+        the loop calls this in each iteration, when windows and watches have received the same ticks.
+        """
         for partition, ours in list(self._watched.items()):
             if ours.is_replayed and ours.rules is not self._rules:
                 self._take_up(ours)
-            if (ours.held or ours.is_behind) and self._clock() >= ours.next_look:
-                self._look(partition, ours)
+            now = self._clock()
+            is_due = ours.is_replayed and ours.checkpoint is None and now >= ours.next_checkpoint
+            if is_due or ((ours.held or ours.is_behind) and now >= ours.next_look):
+                self._look(partition, ours, is_checkpoint_due=is_due)
 
     def _take_up(self, ours: Watched) -> None:
         """Begin and end standing rules at the tick that the watch processes next."""
@@ -287,7 +311,7 @@ class Desk:
             ours.unnoted += ours.watch.take_up(ours.rules)
         self._work.set()
 
-    def _look(self, partition: int, ours: Watched) -> None:
+    def _look(self, partition: int, ours: Watched, *, is_checkpoint_due: bool = False) -> None:
         """Pass the waiting ticks to the watch. A failure ends the alerts of the partition, not the loop."""
         held, ours.held = ours.held, []
         begun = self._clock()
@@ -303,7 +327,7 @@ class Desk:
             if ours.pending and ours.is_replayed:
                 self._work.set()
             self.raised += sum(each.offset >= held[0].offsets[0] for each in changed)
-            if ours.is_replayed and ours.checkpoint is None and self._clock() >= ours.next_checkpoint:
+            if is_checkpoint_due:
                 self._prepare(partition, ours)
         except Exception:
             logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
@@ -334,7 +358,8 @@ class Desk:
 
     def _prepare(self, partition: int, ours: Watched) -> None:
         if ours.watch.offset > ours.kept:
-            ours.checkpoint = Checkpoint(partition, ours.watch.offset, ours.topic_id, ours.watch.state())
+            windows = ours.save_windows(ours.watch.offset)
+            ours.checkpoint = Checkpoint(partition, ours.watch.offset, ours.topic_id, ours.watch.state(), windows)
             ours.prepared = self._clock()
         ours.next_checkpoint = self._clock() + self._every
 

@@ -121,6 +121,10 @@ class Windows:
             {name: each[rows] for name, each in self._values.items()}, self._offsets[rows], self._counts[rows]
         )
 
+    def everything(self) -> tuple[list[str], Carried]:
+        """All symbols, and the ticks of each."""
+        return list(self._slots), self.carried(np.arange(len(self._slots)))
+
     def carry(self, rows: Ints, ticks: Carried) -> None:
         """Replace the ticks in these rows."""
         for name, values in ticks.values.items():

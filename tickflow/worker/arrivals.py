@@ -12,16 +12,20 @@ print such a number.
 class Arrivals:
     """Diagnoses the ticks of one partition, batch by batch."""
 
-    def __init__(self) -> None:
-        self._newest: dict[str, int] = {}
-        self._numbered: dict[str, tuple[str, int]] = {}
+    def __init__(
+        self, newest: dict[str, int] | None = None, numbered: dict[str, tuple[str, int]] | None = None
+    ) -> None:
+        self.newest = {} if newest is None else newest
+        """The newest time of each symbol, in µs."""
+        self.numbered = {} if numbered is None else numbered
+        """The producer of each symbol's last numbered tick, and the highest number since it began."""
 
     def diagnose(self, ticks: TickBatch, tally: Tally, begin: int = 0) -> None:
         """Count in `tally` late ticks, gaps and repeats, starting at index `begin`; earlier ticks only update the
         state.
         """
         late = gaps = repeats = 0
-        newest, numbered = self._newest, self._numbered
+        newest, numbered = self.newest, self.numbered
         columns = zip(ticks.symbols, ticks.time_us.tolist(), ticks.producers, ticks.seqs, strict=True)
         for index, (symbol, time_us, producer, seq) in enumerate(columns):
             if time_us < newest.get(symbol, time_us):

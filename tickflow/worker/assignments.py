@@ -1,9 +1,9 @@
 """The partitions that a worker owns at present, each with its windows.
 
-An assigned partition is restored: the worker reads from the oldest offset that the windows need, writes nothing up to
-the committed offset, and writes points after it. The state of a revoked partition is set aside: a rebalance takes
-all partitions from all workers and gives most of them back. If nobody else has committed in between, the worker
-continues with the state that it set aside.
+An assigned partition is restored: the worker continues from the newest checkpoint, or reads from the oldest offset that
+the windows need; it writes nothing up to the committed offset, and writes points after it. The state of a revoked
+partition is set aside: a rebalance takes all partitions from all workers and gives most of them back. If nobody else
+has committed in between, the worker continues with the state that it set aside.
 """
 
 import logging
@@ -11,6 +11,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 
 from tickflow.alerts.desk import Desk, Watched
@@ -20,6 +21,7 @@ from tickflow.metrics.windows import WINDOW_SPAN, Windows
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record, TickLog
 from tickflow.ticks.names import Names
 from tickflow.ticks.tick import Limits
+from tickflow.worker import kept
 from tickflow.worker.arrivals import Arrivals
 from tickflow.worker.counters import Counters, Tally
 from tickflow.worker.restore import RestorePlan, plan, to_metadata
@@ -187,15 +189,10 @@ class Assignments(Mapping[int, Assigned]):
             return
         begin = plan(commit, bounds, self._span, topic_id, self._committed.get(partition))
         begin = self._with_alerts(partition, begin, bounds.start, topic_id)
+        begin, windows, arrivals = self._kept(partition, begin)
         self._ours[partition] = Assigned(
-            epoch,
-            begin.emit_from,
-            begin.seek,
-            begin.seek,
-            Windows(self._span),
-            topic_id,
-            self._names(partition),
-            begin.since,
+            *(epoch, begin.emit_from, begin.seek, begin.seek, windows, topic_id, self._names(partition), begin.since),
+            arrivals=arrivals,
         )
         self._counters.open(partition, begin.emit_from - begin.lost)
         self._counters.accounts[partition].tally.foreign += begin.foreign
@@ -250,7 +247,30 @@ class Assignments(Mapping[int, Assigned]):
         """The plan, with an earlier start of reading if the alerts need one."""
         if self._desk is None:
             return begin
-        return replace(begin, seek=self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id))
+        seek = self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id)
+        self._desk.follow_windows(partition, partial(self._save_windows, partition))
+        return replace(begin, seek=seek)
+
+    def _kept(self, partition: int, begin: RestorePlan) -> tuple[RestorePlan, Windows, Arrivals]:
+        """The windows and arrivals of the alerts' checkpoint, with a plan that reads on from there; without them, empty
+        ones with the same plan. Where the plan lacks records, it is followed, so that what it says is what is computed.
+        """
+        offset, state = self._desk.take_windows(partition) if self._desk else (0, b"")
+        if state and not begin.cold:
+            try:
+                windows, arrivals = kept.from_bytes(state, offset, self._span)
+            except ValueError as error:
+                logger.debug("partition %d: the windows are read from the log: %s", partition, error)
+            else:
+                return replace(begin, seek=offset), windows, arrivals
+        return begin, Windows(self._span), Arrivals()
+
+    def _save_windows(self, partition: int, offset: int) -> bytes:
+        """The state of a partition's windows after all records before `offset`; empty if they have another position."""
+        ours = self._ours.get(partition)
+        if ours is None or ours.read_up_to != offset:
+            return b""
+        return kept.to_bytes(offset, ours.windows, ours.arrivals)
 
     def _names(self, partition: int) -> Names:
         """The known names, started from the alerts' state; the replay adds the names that it reads."""
