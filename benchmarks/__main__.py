@@ -22,6 +22,7 @@
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
     recovery   a worker catching up a million ticks
     restarts   how old the newest data get while one of four workers is restarted or killed
+    restore    seconds from a worker's restart to its first point, with 5,000 symbols of which some are quiet
     sharing    two workers of one group against one
     stage      the compute stage alone, from raw bytes to line protocol, compared with the tutorial's script
     storage    bytes per record and per point in Kafka, InfluxDB and the embedded file; a worker's restart
@@ -69,6 +70,7 @@ from benchmarks import (
     real_day,
     recovery,
     restarts,
+    restore,
     sharing,
     soak,
     stage,
@@ -104,6 +106,7 @@ CASES = {
     "producing": producing.run,
     "recovery": recovery.run,
     "restarts": restarts.run,
+    "restore": restore.run,
     "sharing": sharing.run,
     "stage": stage.run,
     "start": start.run,
