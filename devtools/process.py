@@ -156,15 +156,21 @@ class ServerProcess(ABC):
         self._process.send_signal(number)
 
 
+# Hypothesis seeds the module's own generator: two processes would then draw the same ports at the same time.
+_system_random = random.SystemRandom()
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """A port on which nothing listens.
+    """A port on which nothing listens, and which this process was not given before.
 
     It lies below the range of outgoing connections (from 32768 on): a client that keeps trying to reach a stopped
     server could otherwise be given that very port as its own, and connect to itself.
     """
     while True:
-        port = random.choice(PORTS)
-        if not is_taken(port):
+        port = _system_random.choice(PORTS)
+        if port not in _given_ports and not is_taken(port):
+            _given_ports.add(port)
             return port
 
 
