@@ -41,7 +41,7 @@ price = "p"
 timestamp = "t"
 epoch = "s"
 """
-SOON = 10.0
+SOON = 60.0
 """How many seconds a script may take to report the permission that it lacks."""
 FOREIGN_RECORD = b'{"s": "AAPL", "p": 9.5, "t": 1767623400}'
 

@@ -307,7 +307,7 @@ def test_a_failed_fetch_is_logged_not_replaced_and_repeated_in_the_next_round(
     stub: Stub, caplog: pytest.LogCaptureFixture, bad: object
 ) -> None:
     stub.answers = {"IBM": [bad, answer()], "SPY": [answer("SPY", "640")]}
-    published = ticks(source(stub, "IBM", "SPY", timeout=0.3), Waits(2))
+    published = ticks(source(stub, "IBM", "SPY", timeout=2), Waits(2))
     assert [(tick.symbol, tick.price) for tick in published] == [("SPY", 640), ("IBM", 301.5)]
     assert "nothing is published for IBM in this round" in caplog.text
     assert "apikey=K3Y" not in caplog.text

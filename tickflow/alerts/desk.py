@@ -220,6 +220,7 @@ class Desk:
                 life,
                 watch.offset >= committed,
                 committed=committed,
+                kept=watch.offset,
                 next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
                 windows=b"" if found is None else found.windows,
             )
@@ -300,8 +301,10 @@ class Desk:
             if ours.is_replayed and ours.rules is not self._rules:
                 self._take_up(ours)
             now = self._clock()
+            is_unread = bool(ours.held) or ours.is_behind
             is_due = ours.is_replayed and ours.checkpoint is None and now >= ours.next_checkpoint
-            if is_due or ((ours.held or ours.is_behind) and now >= ours.next_look):
+            is_due = is_due and (is_unread or ours.watch.offset > ours.kept)
+            if is_due or (is_unread and now >= ours.next_look):
                 self._look(partition, ours, is_checkpoint_due=is_due)
 
     def _take_up(self, ours: Watched) -> None:
