@@ -32,6 +32,7 @@ def run(bench: Bench) -> dict[str, Any]:
     done = bench.preload(topic, quiet)
     done += bench.preload(topic, load.records(bench.of(500_000, 50_000), SYMBOLS - QUIET))
     found: dict[str, list[float]] = {"SIGTERM": [], "kill -9": [], "kill -9, ALERTS=false": []}
+    consumer = KafkaConsumer(bootstrap_servers=bench.kafka, group_id=settings["KAFKA_GROUP"], enable_auto_commit=False)
     worker = _start(bench, settings)
     bench.wait_committed(settings, done)
     for _ in range(bench.of(3, 1)):
@@ -40,10 +41,10 @@ def run(bench: Bench) -> dict[str, Any]:
             worker.send_signal(signal.SIGTERM if name == "SIGTERM" else signal.SIGKILL)
             worker.wait(60)
             done += bench.preload(topic, load.records(WAITING, WAITING))
-            before = _committed(bench, settings)
+            before = _committed(consumer, topic)
             begun = time.monotonic()
             worker = _start(bench, settings | ({"ALERTS": "false"} if "ALERTS" in name else {}))
-            while _committed(bench, settings) == before:
+            while _committed(consumer, topic) == before:
                 time.sleep(0.05)
             seconds.append(round(time.monotonic() - begun, 2))
             bench.wait_committed(settings, done)
@@ -52,6 +53,7 @@ def run(bench: Bench) -> dict[str, Any]:
                 worker.wait(60)
                 worker = _start(bench, settings)
                 time.sleep(CHECKPOINT_SECONDS)
+    consumer.close()
     worker.send_signal(signal.SIGTERM)
     worker.wait(60)
     audit = bench.start([str(PROJECT / "stock_analytics.py"), "audit"], settings, stdout=subprocess.DEVNULL).wait(900)
@@ -67,9 +69,5 @@ def _start(bench: Bench, environment: dict[str, str]) -> "subprocess.Popen[str]"
     return bench.start([str(PROJECT / "stock_analytics.py")], environment, stdout=subprocess.DEVNULL)
 
 
-def _committed(bench: Bench, environment: dict[str, str]) -> int:
-    consumer = KafkaConsumer(bootstrap_servers=bench.kafka, group_id=environment["KAFKA_GROUP"])
-    places = [TopicPartition(environment["KAFKA_TOPIC"], number) for number in range(PARTITIONS)]
-    total = sum(consumer.committed(place) or 0 for place in places)
-    consumer.close()
-    return total
+def _committed(consumer: KafkaConsumer, topic: str) -> int:
+    return sum(consumer.committed(TopicPartition(topic, number)) or 0 for number in range(PARTITIONS))
