@@ -1,7 +1,6 @@
 """Acknowledgements, layouts and backtests in InfluxDB: in their own bucket beside the bucket of the metrics."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -9,10 +8,9 @@ import msgspec
 from influxdb_client import Point, WritePrecision
 
 from tickflow.alerts.kept import Kept, decoded, encode
-from tickflow.settings.certificates import Certificates
 from tickflow.store.acks import MAX_BACKTESTS, Ack, AckStore, Layout
-from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
-from tickflow.store.influx.page_bucket import PageBucket
+from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.page_bucket import InPageBucket
 
 MEASUREMENT = "stock_acks"
 LAYOUTS = "stock_layouts"
@@ -22,22 +20,10 @@ _MS_NS = 1_000_000
 _Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}$")]
 
 
-class InfluxAcks(AckStore):
+class InfluxAcks(InPageBucket, AckStore):
     """Acknowledgements in `bucket`; see `PageBucket`. Thread-safe."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str,
-        org: str,
-        bucket: str,
-        certificates: Certificates = SYSTEMS_OWN,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._kept = PageBucket(
-            url, token=token, org=org, bucket=bucket, what="Acknowledgements", certificates=certificates, clock=clock
-        )
+    what = "Acknowledgements"
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
         """Store the acknowledgements; the time of each point is the start of its episode."""
@@ -90,10 +76,6 @@ class InfluxAcks(AckStore):
         query = f"""SELECT "body" FROM "{BACKTESTS}" WHERE "body" != ''"""  # noqa: S608 - only our own name
         rows = self._kept.rows(tuple[Integer, str], query, {})
         return sorted(((at // _MS_NS, body) for at, body in rows), reverse=True)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._kept.close()
 
 
 def _point(ack: Ack) -> Point:

@@ -1,15 +1,13 @@
 """Mutes in InfluxDB: the measurement `stock_mutes` in the page's bucket."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from influxdb_client import Point, WritePrecision
 
 from tickflow.alerts.mutes import Mute
-from tickflow.settings.certificates import Certificates
-from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
-from tickflow.store.influx.page_bucket import PageBucket
+from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.page_bucket import InPageBucket
 from tickflow.store.mutes import MuteStore
 
 MEASUREMENT = "stock_mutes"
@@ -18,22 +16,10 @@ _FIELDS = ("pattern", "until_ns", "begins_ns", "detector", "below", "closed", "m
 _SELECTED = ", ".join(f'"{name}"' for name in ("id", *_FIELDS))
 
 
-class InfluxMutes(MuteStore):
+class InfluxMutes(InPageBucket, MuteStore):
     """Mutes in `bucket`; see `PageBucket`. Thread-safe."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str,
-        org: str,
-        bucket: str,
-        certificates: Certificates = SYSTEMS_OWN,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._kept = PageBucket(
-            url, token=token, org=org, bucket=bucket, what="Mutes", certificates=certificates, clock=clock
-        )
+    what = "Mutes"
 
     def keep(self, mute: Mute) -> None:
         """Store a mute; the time of its point is the time when the mute was made."""
@@ -50,7 +36,3 @@ class InfluxMutes(MuteStore):
         )
         found = [Mute(row[1], row[0], *row[2:]) for row in rows]
         return sorted(found, key=lambda each: (each.made_ns, each.id))
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._kept.close()

@@ -4,7 +4,7 @@ write metrics.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from influxdb_client.rest import ApiException
 
@@ -89,3 +89,27 @@ class PageBucket:
                 f"write to ({message}). Create it in the org {self._org!r} and allow the token to read and write it."
             )
         return self._writer.failure(error)
+
+
+class InPageBucket:
+    """A store that keeps everything in one `PageBucket`; `what` is the bucket's `what`."""
+
+    what: ClassVar[str]
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._kept = PageBucket(
+            url, token=token, org=org, bucket=bucket, what=self.what, certificates=certificates, clock=clock
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._kept.close()

@@ -2,16 +2,14 @@
 both the page and the workers may write to.
 """
 
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from influxdb_client import Point, WritePrecision
 
 from tickflow.alerts.standing import Change, StandingRule
-from tickflow.settings.certificates import Certificates
-from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
-from tickflow.store.influx.page_bucket import PageBucket
+from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.page_bucket import InPageBucket
 from tickflow.store.rules import RuleStore
 
 RULES, CHANGES = "stock_rules", "stock_rule_changes"
@@ -20,25 +18,13 @@ _CHANGE: Any = tuple[Integer, str, Integer, str, str, str]
 _BEGUN: Any = tuple[Integer, str, Integer]
 
 
-class InfluxRules(RuleStore):
+class InfluxRules(InPageBucket, RuleStore):
     """Rules and changes in `bucket`; see `PageBucket`. Thread-safe.
 
     All changes have the same time, so that a change replaces its own earlier state.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str,
-        org: str,
-        bucket: str,
-        certificates: Certificates = SYSTEMS_OWN,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._kept = PageBucket(
-            url, token=token, org=org, bucket=bucket, what="Rules", certificates=certificates, clock=clock
-        )
+    what = "Rules"
 
     def keep(self, rule: StandingRule) -> None:
         """Store a rule; the time of its point is the time when the rule was made."""
@@ -82,7 +68,3 @@ class InfluxRules(RuleStore):
 
     def check(self) -> None:  # noqa: D102
         self._kept.check()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._kept.close()

@@ -2,16 +2,14 @@
 bucket.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from influxdb_client import Point, WritePrecision
 
-from tickflow.settings.certificates import Certificates
-from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
-from tickflow.store.influx.page_bucket import PageBucket
+from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.page_bucket import InPageBucket
 from tickflow.store.steering import MOST_WISHES, KeptWish, ReplayState, SteeringStore, kept_wish
 
 WISHES, REPLAYS = "stock_wishes", "stock_replays"
@@ -21,27 +19,14 @@ _RUNS = 10
 """How many of the runs that began last are looked at for the newest report."""
 
 
-class InfluxSteering(SteeringStore):
+class InfluxSteering(InPageBucket, SteeringStore):
     """Wishes and states in `bucket`; see `PageBucket`. Thread-safe.
 
     A wish is a point at the time when it was made. A run has one point, at the time when it began, which each report
     overwrites.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str,
-        org: str,
-        bucket: str,
-        certificates: Certificates = SYSTEMS_OWN,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        what = "The steering of the replay"
-        self._kept = PageBucket(
-            url, token=token, org=org, bucket=bucket, what=what, certificates=certificates, clock=clock
-        )
+    what = "The steering of the replay"
 
     def ask(self, kept: KeptWish) -> None:  # noqa: D102 - documented in SteeringStore
         point = Point(WISHES).tag("run", kept.run).field("id", kept.id).field("wish", kept.wish.encode())
@@ -71,7 +56,3 @@ class InfluxSteering(SteeringStore):
             except msgspec.DecodeError:  # written by another version
                 continue
         return max(found, key=lambda state: state.written_ns, default=None)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._kept.close()
