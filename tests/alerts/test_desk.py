@@ -1,7 +1,7 @@
 """The desk holds ticks back until there are many or time is up; the alerts do not depend on how long ticks wait."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from tests.alerts.test_market import WAIT_SECONDS, Kept, shock
 from tests.integration.chain import wait_until
 from tests.memory_log import MemoryLog, MemoryTopic
 from tickflow.alerts.alert import Alert
-from tickflow.alerts.checkpoint import Checkpoints
-from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Desk
+from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
+from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Begin, Desk
 from tickflow.alerts.replay import alerts_of_log, differences
 from tickflow.alerts.rules import parse
 from tickflow.alerts.watch import Terms
@@ -41,9 +41,9 @@ class Clocked(Desk):
         def opened(_ended: threading.Event) -> tuple[Checkpoints, TickLog | None]:
             return self.kept, None
 
-        newest = {"newest": lambda _number, _fits: None, "open_checkpoints": opened}
+        newest = {"newest": lambda _fits: {}, "open_checkpoints": opened}
         super().__init__(terms, store, rules=rules, clock=lambda: self.now, **newest)  # type: ignore[arg-type]
-        self.adopt(0, committed, committed, 0, "")
+        self.adopt({0: Begin(committed, committed, 0)}, "")
 
     @property
     def offset(self) -> int:
@@ -170,8 +170,8 @@ def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
             raise SettingError("KAFKA_REPLICAS", "3", "2 or less")
         return tries[-1], None
 
-    made = Desk(TERMS, store, newest=lambda _number, _fits: None, open_checkpoints=opened)
-    made.adopt(0, 0, 0, 0, "")
+    made = Desk(TERMS, store, newest=lambda _fits: {}, open_checkpoints=opened)
+    made.adopt({0: Begin(0, 0, 0)}, "")
     made.start()
     made.take(0, TICKS)
     made.committed(0, len(TICKS))
@@ -186,13 +186,13 @@ def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
 def test_a_stop_before_the_state_was_read_is_no_trouble(
     store: EmbeddedAlerts, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def newest(_number: int, _fits: object) -> None:
+    def newest(_fits: object) -> Mapping[int, Checkpoint]:
         raise Stopped
 
     kept = Kept()
     made = Desk(TERMS, store, newest=newest, open_checkpoints=lambda _ended: (kept, None))
     made.start()
-    assert made.adopt(0, 50, 40, 0, "") == 40
+    assert made.adopt({0: Begin(50, 40, 0)}, "") == {0: 40}
     made.take(0, TICKS)
     made.close()
     assert (caplog.text, kept.offsets, store.alerts(0)) == ("", [], [])

@@ -41,7 +41,7 @@ class OneTopic:
 
 
 def found_in(records: list[Entry]) -> Checkpoint | None:
-    return newest_in_log(cast("TickLog", OneTopic(records)), GROUP, 0, lambda _: True)
+    return newest_in_log(cast("TickLog", OneTopic(records)), GROUP, {0: lambda _: True}).get(0)
 
 
 def a_record(value: bytes | None, key: str = f"{GROUP}/0/0/0", at: int = 0, **headers: bytes) -> Entry:
@@ -72,6 +72,27 @@ records = st.builds(
 def test_a_good_state_is_found_among_any_records(given_: list[Any]) -> None:
     found_in(given_)
     assert found_in([*given_, GOOD]) is not None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 2), st.integers(1, 9)), max_size=40))
+def test_one_read_finds_for_each_partition_what_a_read_of_its_own_finds(
+    written: list[tuple[int, int, int, int]],
+) -> None:
+    """Written are chunks of states of two chunks or one, among them incomplete ones and ones that do not fit."""
+    made = []
+    for partition, generation, chunk, offset in written:
+        packed = zlib.compress(b"%d" % offset)
+        chunks = [packed[:4], packed[4:]] if chunk < 2 else [packed]
+        key = f"{GROUP}/{partition}/{generation}/{chunk % 2}"
+        made.append(a_record(chunks[chunk % 2], key, offset=b"%d" % offset, chunks=b"%d" % len(chunks)))
+    log = cast("TickLog", OneTopic(made))
+    fits = {partition: lambda found, most=partition + 4: found.offset <= most for partition in range(4)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "_TAIL", 4)
+        together = newest_in_log(log, GROUP, fits)
+        for partition, test in fits.items():
+            assert together.get(partition) == newest_in_log(log, GROUP, {partition: test}).get(partition)
 
 
 @pytest.mark.parametrize("value", [b"", b"no zlib", zlib.compress(b"x" * 100)[:-3]])
@@ -110,7 +131,7 @@ def test_damaged_states_in_the_embedded_file_are_skipped(tmp_path: Path) -> None
     with states_file(tmp_path) as database:
         database.execute("UPDATE alert_states SET state = x'00ff' WHERE \"offset\" = 9")
         database.commit()
-    found = states.newest(0, lambda _: True)
+    found = states.newest({0: lambda _: True}).get(0)
     assert found is not None
     assert (found.offset, found.state) == (5, b"state")
 

@@ -14,7 +14,7 @@ from tests.integration.chain import wait_until
 from tests.metrics.detectors.oracle import Trade
 from tickflow.alerts.alert import MARKET, Alert
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
-from tickflow.alerts.desk import Desk
+from tickflow.alerts.desk import Begin, Desk
 from tickflow.alerts.market import gathered, incomplete, least_members, members_of, settled, unfounded
 from tickflow.alerts.watch import Terms
 from tickflow.errors import StoreUnavailable
@@ -53,13 +53,13 @@ def desk(store: EmbeddedAlerts, partition: int, kept: Checkpoints, every: float 
     made = Desk(
         Terms(detectors=frozenset({"move"})),
         store,
-        newest=lambda _number, _fits: None,
+        newest=lambda _fits: {},
         open_checkpoints=opened,
         count_symbols=lambda: SYMBOLS,
         every=every,
         company=COMPANY,
     )
-    made.adopt(partition, 0, 0, 0, "")
+    made.adopt({partition: Begin(0, 0, 0)}, "")
     made.start()
     return made
 

@@ -13,7 +13,7 @@ from tests.integration.chain import wait_until
 from tests.metrics.detectors.oracle import Trade
 from tests.metrics.detectors.test_detectors import trades
 from tickflow.alerts.alert import Alert
-from tickflow.alerts.desk import HOLD_SECONDS, RULES_EVERY
+from tickflow.alerts.desk import HOLD_SECONDS, RULES_EVERY, Begin
 from tickflow.alerts.rules import parse
 from tickflow.alerts.standing import Change, StandingRule
 from tickflow.alerts.watch import Terms, Watch
@@ -234,7 +234,7 @@ def test_a_partition_waits_for_its_rules_while_the_store_is_away(stores: tuple[E
     desk = worker(stores)
     stores[1].errors["changes"] = StoreUnavailable("away")
     with pytest.raises(LogUnavailable, match="the standing rules cannot be read: away"):
-        desk.adopt(1, 0, 0, 0, "")
+        desk.adopt({1: Begin(0, 0, 0)}, "")
     stores[1].errors["changes"] = StoreMisconfigured("grant it")
-    assert desk.adopt(1, 0, 0, 0, "") == 0
+    assert desk.adopt({1: Begin(0, 0, 0)}, "") == {1: 0}
     desk.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from devtools.process import ServerError
+from devtools.servers import InfluxServer
 from stock_analytics import StockAnalyticsEngine
 from tests.alerts.batches import part_of
 from tests.alerts.test_market import shock
@@ -23,15 +24,19 @@ from tests.loaded_settings import load
 from tests.metrics.detectors.oracle import Trade
 from tests.metrics.detectors.test_detectors import trades
 from tickflow.alerts.alert import Alert, decode
-from tickflow.alerts.desk import alerts_topic
+from tickflow.alerts.checkpoint import state_topic
+from tickflow.alerts.desk import Begin, alerts_topic
 from tickflow.alerts.opening import open_desk
 from tickflow.alerts.replay import alerts_of_log
 from tickflow.alerts.standing import Change, StandingRule, workers_of
 from tickflow.alerts.terms import terms_of
 from tickflow.process import StopEvent
 from tickflow.stack import open_alerts, open_log, open_rules
+from tickflow.store.influx.rules import InfluxRules
 from tickflow.ticklog.base import TickLog
+from tickflow.ticklog.kafka.log import KafkaTickLog
 from tickflow.ticks.tick import Limits, Tick, encode
+from tickflow.worker import kept
 
 RULES = "JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12"
 ROUNDS = often(3, 6)
@@ -242,10 +247,44 @@ def test_a_restart_reads_from_the_checkpoint_and_not_from_the_start(chain: Chain
     assert worker.desk is not None
     number, offset = max(ends.items(), key=lambda pair: pair[1])
     worker.log.connect()
-    assert worker.desk.adopt(number, offset, offset, 0, worker.log.topic_id) == offset
-    assert worker.desk.adopt(number, offset - 1, offset - 1, 0, worker.log.topic_id) <= offset - 1
+    assert worker.desk.adopt({number: Begin(offset, offset, 0)}, worker.log.topic_id) == {number: offset}
+    assert worker.desk.adopt({number: Begin(offset - 1, offset - 1, 0)}, worker.log.topic_id)[number] <= offset - 1
     worker.log.close()
     log.close()
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> list[tuple[object, ...]]:
+    """The arguments of each call of a method from now on; the list grows."""
+    method, found = getattr(owner, name), []
+
+    def noted(self: object, *arguments: object) -> object:
+        found.append(arguments)
+        return method(self, *arguments)
+
+    monkeypatch.setattr(owner, name, noted)
+    return found
+
+
+def test_an_assignment_reads_states_and_rules_once_for_all_partitions(
+    kafka_servers: str, topic: str, influx: InfluxServer, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = KafkaChain(kafka_servers, topic, influx, bucket)
+    monkeypatch.setattr(kept, "LEAST_RECORDS", 0)  # the windows too are stored, however few their records are
+    log = open_log(load(chain.env), StopEvent())
+    log.connect()
+    publish(log, trades(12, 600))
+    ends = {number: log.bounds(number, topic).end for number in log.partitions()}
+    log.close()
+    with working(chain) as worker:
+        chain.wait_for_points(600)
+        wait_until(lambda: worker.log.lag() == dict.fromkeys(ends, 0), "end of the topic")
+    reads, changes = calls_of(monkeypatch, KafkaTickLog, "read"), calls_of(monkeypatch, InfluxRules, "changes")
+    with working(chain) as worker:
+        wait_until(lambda: len(worker.partitions) == len(ends) == 4, "the partitions")
+        places = {number: (ours.restore_from, ours.emit_from) for number, ours in worker.partitions.items()}
+    assert places == {number: (end, end) for number, end in ends.items()}, "each from its own newest state"
+    assert [where for *_, where in reads] == [state_topic(topic)]
+    assert len(changes) == 1
 
 
 def test_a_quiet_symbol_does_not_hold_back_a_restart(chain: Chain, script: StartScript) -> None:
@@ -286,7 +325,7 @@ def test_a_failure_in_the_watch_ends_the_alerts_but_not_the_loop(tmp_path: Path)
     publish(log, trades(3, 300))
     desk = open_desk(settings, log, StopEvent())
     assert desk is not None
-    desk.adopt(0, 0, 0, 0, "")
+    desk.adopt({0: Begin(0, 0, 0)}, "")
     (records,) = log.read(0, log.bounds(0, log.topic))
     from tickflow.ticks.tick import decode as decode_ticks
 

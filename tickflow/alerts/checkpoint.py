@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -54,6 +54,10 @@ class Checkpoint(NamedTuple):
     def packed(self) -> bytes:
         """Both states, each compressed. A worker of an earlier version reads the first and ignores the rest."""
         return b"".join(zlib.compress(each, 1) for each in (self.state, self.windows) if each)
+
+
+Fits = Mapping[int, Callable[[Checkpoint], bool]]
+"""For each partition whose checkpoint is wanted, the test that the checkpoint must pass."""
 
 
 class Checkpoints(Protocol):
@@ -102,56 +106,70 @@ class KafkaCheckpoints:
         self._generations[checkpoint.partition] = 1 - generation
 
 
-def newest_in_log(log: TickLog, group: str, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-    """The newest complete checkpoint in the state topic that `fits` accepts; reads from the end. Raises
-    `LogUnavailable`.
+def newest_in_log(log: TickLog, group: str, fits: Fits) -> Mapping[int, Checkpoint]:
+    """For each partition in `fits`, the newest complete checkpoint in the state topic that its test accepts; partitions
+    without one are left out. Raises `LogUnavailable`.
+
+    All partitions share one read, which starts at the end of the topic and goes back until it has found a checkpoint of
+    each.
     """
     topic = state_topic(log.topic)
     if not log.partitions(topic):
-        return None
+        return {}
     bounds = log.bounds(0, topic)
     begin, end, tail = bounds.end, bounds.end, _TAIL
-    chunks: dict[tuple[str, int], dict[int, bytes]] = {}
-    counts: dict[tuple[str, int], tuple[int, str]] = {}
-    while begin > bounds.start:
+    found: dict[int, Checkpoint] = {}
+    chunks = {f"{group}/{partition}": _Chunks(partition) for partition in fits}
+    while chunks and begin > bounds.start:
         begin = max(bounds.start, end - tail)
         for records in log.read(0, Bounds(begin, end), topic):
             for record in records:
-                _collect(record, group, partition, chunks, counts)
-        whole = [key for key, (count, _) in counts.items() if len(chunks[key]) == count]
-        for generation, offset in sorted(whole, key=lambda key: -key[1]):
-            count, topic_id = counts[generation, offset]
-            packed = b"".join(chunks[generation, offset].get(number, b"") for number in range(count))
-            states = _unpacked(packed, f"partition {partition}, offset {offset:,}, in the topic {topic}")
-            if states and fits(found := Checkpoint(partition, offset, topic_id, *states)):
-                return found
+                place, *rest = (record.key or b"").decode(errors="replace").rsplit("/", 2)
+                if place in chunks and record.value is not None:
+                    chunks[place].collect(record, rest)
+        for place, collected in list(chunks.items()):
+            newest = collected.newest(fits[collected.partition], topic)
+            if newest is not None:
+                found[collected.partition] = newest
+                del chunks[place]
         end, tail = begin, 2 * tail
-    return None
+    return found
 
 
-def _collect(
-    record: Record,
-    group: str,
-    partition: int,
-    chunks: dict[tuple[str, int], dict[int, bytes]],
-    counts: dict[tuple[str, int], tuple[int, str]],
-) -> None:
-    name = (record.key or b"").decode(errors="replace")
-    if not name.startswith(f"{group}/{partition}/") or record.value is None:
-        return
-    given = dict(record.headers)
-    try:
-        generation, number = name.removeprefix(f"{group}/{partition}/").split("/")
-        key = generation, _number(given["offset"])
-        count, topic_id, at = _number(given["chunks"]), given["topic_id"].decode(), _number(number.encode())
-    except (KeyError, ValueError, TypeError, AttributeError):  # written by another program: the topic is open to others
-        logger.warning(
-            "the record at offset %s of the state topic is not a state of alerts: it is ignored", record.offset
-        )
-        return
-    if at < count <= MOST_CHUNKS:
-        counts[key] = count, topic_id
-        chunks.setdefault(key, {}).setdefault(at, record.value)
+class _Chunks:
+    """The chunks of one partition's checkpoints, by generation and offset."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._chunks: dict[tuple[str, int], dict[int, bytes]] = {}
+        self._counts: dict[tuple[str, int], tuple[int, str]] = {}
+
+    def collect(self, record: Record, name: Sequence[str]) -> None:
+        """Take a chunk; `name` is its generation and its number."""
+        given = dict(record.headers)
+        try:
+            generation, number = name
+            key = generation, _number(given["offset"])
+            count, topic_id, at = _number(given["chunks"]), given["topic_id"].decode(), _number(number.encode())
+        except (KeyError, ValueError, TypeError, AttributeError):  # another program wrote it: the topic is open to all
+            logger.warning(
+                "the record at offset %s of the state topic is not a state of alerts: it is ignored", record.offset
+            )
+            return
+        if at < count <= MOST_CHUNKS and record.value is not None:
+            self._counts[key] = count, topic_id
+            self._chunks.setdefault(key, {}).setdefault(at, record.value)
+
+    def newest(self, fits: Callable[[Checkpoint], bool], topic: str) -> Checkpoint | None:
+        """The newest complete checkpoint that `fits` accepts."""
+        whole = [key for key, (count, _) in self._counts.items() if len(self._chunks[key]) == count]
+        for key in sorted(whole, key=lambda key: -key[1]):
+            (_, offset), (count, topic_id) = key, self._counts[key]
+            packed = b"".join(self._chunks[key].get(number, b"") for number in range(count))
+            states = _unpacked(packed, f"partition {self.partition}, offset {offset:,}, in the topic {topic}")
+            if states and fits(found := Checkpoint(self.partition, offset, topic_id, *states)):
+                return found
+        return None
 
 
 def _number(digits: bytes) -> int:
@@ -218,16 +236,21 @@ class EmbeddedCheckpoints:
                 raise unusable(self._path, error) from error
             raise LogUnavailable(f"the file {self._path} (EMBEDDED_FILE) cannot be used at present: {error}") from error
 
-    def newest(self, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-        """The newest checkpoint that `fits` accepts."""
+    def newest(self, fits: Fits) -> Mapping[int, Checkpoint]:
+        """For each partition in `fits`, the newest checkpoint that its test accepts; partitions without one are left
+        out.
+        """
+        found: dict[int, Checkpoint] = {}
         with self._opened() as connection:
-            rows = connection.execute(
-                'SELECT "offset", state FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '
-                'ORDER BY "offset" DESC',
-                (self._group, self._topic, partition),
-            ).fetchall()
-        for offset, packed in rows:
-            states = _unpacked(packed, f"partition {partition}, offset {offset:,}, in {self._path}")
-            if states and fits(found := Checkpoint(partition, offset, "", *states)):
-                return found
-        return None
+            for partition, test in fits.items():
+                rows = connection.execute(
+                    'SELECT "offset", state FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '
+                    'ORDER BY "offset" DESC',
+                    (self._group, self._topic, partition),
+                ).fetchall()
+                for offset, packed in rows:
+                    states = _unpacked(packed, f"partition {partition}, offset {offset:,}, in {self._path}")
+                    if states and test(checkpoint := Checkpoint(partition, offset, "", *states)):
+                        found[partition] = checkpoint
+                        break
+        return found

@@ -19,10 +19,12 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from tickflow.alerts import market
 from tickflow.alerts.alert import MARKET, MOVE, Alert, encode
-from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
+from tickflow.alerts.checkpoint import Checkpoint, Checkpoints, Fits
 from tickflow.alerts.standing import Change, StandingRule
 from tickflow.alerts.watch import Terms, Watch
 from tickflow.backoff import Backoff, Saying
@@ -66,6 +68,21 @@ logger = logging.getLogger("tickflow.alerts")
 Key = tuple[str, str, int]
 
 
+class Begin(NamedTuple):
+    """Where a partition begins: the worker reads it from `seek` to fill its windows, and writes points from `committed`
+    on. `start` is the first offset in the log.
+    """
+
+    committed: int
+    seek: int
+    start: int
+
+    def reaches(self, checkpoint: Checkpoint, topic_id: str) -> bool:
+        """Whether the log has every record from the checkpoint to `committed`."""
+        is_of_topic = not topic_id or checkpoint.topic_id in ("", topic_id)
+        return is_of_topic and self.start <= checkpoint.offset <= self.committed
+
+
 @dataclass(slots=True)
 class Watched:
     """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending.
@@ -77,7 +94,6 @@ class Watched:
 
     watch: Watch
     topic_id: str
-    life: int
     is_replayed: bool
     pending: dict[Key, Alert] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
@@ -117,11 +133,11 @@ class Moves:
 class Desk:
     """The alerts of one worker.
 
-    `newest` finds the newest checkpoint of a partition that a given test accepts; the loop calls it. `open_checkpoints`
-    opens the store of checkpoints and the log to publish to; the thread calls it, and the event passed to it ends their
-    waits. `count_symbols` counts the symbols of all partitions, which decides how many of them make a market move.
-    `rules` has the standing rules; for the id of a topic, `workers_of` gives the name under which the workers of this
-    group store where the rules hold.
+    `newest` finds for each partition the newest checkpoint that a given test accepts; the loop calls it.
+    `open_checkpoints` opens the store of checkpoints and the log to publish to; the thread calls it, and the event
+    passed to it ends their waits. `count_symbols` counts the symbols of all partitions, which decides how many of them
+    make a market move. `rules` has the standing rules; for the id of a topic, `workers_of` gives the name under which
+    the workers of this group store where the rules hold.
     """
 
     def __init__(
@@ -129,7 +145,7 @@ class Desk:
         terms: Terms,
         store: AlertStore,
         *,
-        newest: Callable[[int, Callable[[Checkpoint], bool]], Checkpoint | None],
+        newest: Callable[[Fits], Mapping[int, Checkpoint]],
         open_checkpoints: Callable[[threading.Event], tuple[Checkpoints, TickLog | None]],
         count_symbols: Callable[[], int] = lambda: 1,
         rules: RuleStore | None = None,
@@ -175,41 +191,51 @@ class Desk:
         """Start the thread."""
         self._thread.start()
 
-    def adopt(self, partition: int, committed: int, seek: int, start: int, topic_id: str, life: int = 0) -> int:
-        """Watch a partition whose windows are read starting at `seek`; return the offset at which reading must start.
+    def adopt(self, begins: Mapping[int, Begin], topic_id: str) -> Mapping[int, int]:
+        """Watch partitions; return the offset at which the reading of each must start.
 
-        `start` is the first offset in the log, `committed` the offset from which the worker writes points.
-
-        Raises `LogUnavailable` when the checkpoints or the standing rules cannot be read at present.
+        The checkpoints and the standing rules are read once, for all of them. Raises `LogUnavailable` when they cannot
+        be read at present; then none of the partitions is watched.
         """
-
-        def fits(checkpoint: Checkpoint) -> bool:
-            return start <= checkpoint.offset <= committed and (not topic_id or checkpoint.topic_id in ("", topic_id))
-
-        changes = self._changes(partition, topic_id)
-        watch = Watch(partition, self.terms, changes)
+        changes = self._changes(topic_id)
+        fits = {number: partial(begin.reaches, topic_id=topic_id) for number, begin in begins.items()}
         try:
-            found = self._newest(partition, fits)
-            if found is not None:
-                watch = Watch.resumed(partition, self.terms, found.state, changes)
-                if watch.offset != found.offset:
-                    raise ValueError(f"it belongs to offset {watch.offset}, not to {found.offset}")
+            found = self._newest(fits)
         except LogUnavailable:
             raise
         except Stopped:
-            logger.debug("partition %d: asked to stop before the state of its alerts was read", partition)
-            return seek  # the loop ends before it reads from this partition
+            logger.debug("partitions %s: asked to stop before the state of their alerts was read", sorted(begins))
+            return {number: begin.seek for number, begin in begins.items()}  # the loop ends before it reads them
         except (TickflowError, ValueError, OSError) as error:
-            logger.warning("partition %d: alerts begin without their state: %s", partition, error)
-            watch, found = Watch(partition, self.terms, changes), None
+            logger.warning("partitions %s: alerts begin without their state: %s", sorted(begins), error)
+            found = {}
+        return {
+            number: self._watch(number, begin, topic_id, found.get(number), changes) for number, begin in begins.items()
+        }
+
+    def _watch(
+        self, partition: int, begin: Begin, topic_id: str, found: Checkpoint | None, changes: Sequence[Change]
+    ) -> int:
+        """Watch a partition, from the state in the checkpoint on if there is one; return the offset at which reading
+        must start.
+        """
+        watch = Watch(partition, self.terms, changes)
+        if found is not None:
+            try:
+                watch = Watch.resumed(partition, self.terms, found.state, changes)
+                if watch.offset != found.offset:
+                    raise ValueError(f"it belongs to offset {watch.offset}, not to {found.offset}")
+            except ValueError as error:
+                logger.warning("partition %d: alerts begin without their state: %s", partition, error)
+                watch, found = Watch(partition, self.terms, changes), None
         if found is None:
             # Without a checkpoint, start as far back as any window can reach.
-            place = max(start, committed - WINDOW_SPAN)
-            if place > start:
+            place = max(begin.start, begin.committed - WINDOW_SPAN)
+            if place > begin.start:
                 logger.warning(
                     "partition %d: no stored state of the alerts before offset %s: the replay begins %s records before "
                     "it, and its alerts may differ from those before the restart",
-                    *(partition, f"{committed:,}", f"{committed - place:,}"),
+                    *(partition, f"{begin.committed:,}", f"{begin.committed - place:,}"),
                 )
         else:
             place = found.offset
@@ -217,17 +243,16 @@ class Desk:
             self._watched[partition] = Watched(
                 watch,
                 topic_id,
-                life,
-                watch.offset >= committed,
-                committed=committed,
+                watch.offset >= begin.committed,
+                committed=begin.committed,
                 kept=watch.offset,
                 next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
                 windows=b"" if found is None else found.windows,
             )
-        return min(seek, place)
+        return min(begin.seek, place)
 
-    def _changes(self, partition: int, topic_id: str) -> Sequence[Change]:
-        """From where to where each standing rule holds in the partition. Raises `LogUnavailable`."""
+    def _changes(self, topic_id: str) -> Sequence[Change]:
+        """From where to where each standing rule holds in each partition. Raises `LogUnavailable`."""
         if self._rule_store is None:
             return ()
         try:
@@ -235,7 +260,7 @@ class Desk:
         except StoreUnavailable as error:
             raise LogUnavailable(f"the standing rules cannot be read: {error}") from error
         except StoreMisconfigured as error:
-            logger.warning("partition %d: alerts begin without standing rules: %s", partition, error)
+            logger.warning("alerts begin without standing rules: %s", error)
             return ()
 
     def names(self, partition: int) -> Mapping[str, Collection[str]]:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Protocol
 
 from tickflow.alerts.checkpoint import (
-    Checkpoint,
     Checkpoints,
     EmbeddedCheckpoints,
     KafkaCheckpoints,
@@ -71,9 +70,6 @@ def open_desk(
             every=every,
         )
 
-    def newest(partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-        return newest_in_log(log, group, partition, fits)
-
     def open_topics(ended: threading.Event) -> tuple[Checkpoints, TickLog]:
         publisher = open_log(settings, ended)
         publisher.connect()
@@ -84,7 +80,7 @@ def open_desk(
     return Desk(
         terms,
         store or open_alerts(settings, stop),
-        newest=newest,
+        newest=partial(newest_in_log, log, group),
         open_checkpoints=open_topics,
         count_symbols=counting(settings, stop),
         rules=rules,

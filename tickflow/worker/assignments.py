@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
+from typing import NamedTuple
 
-from tickflow.alerts.desk import Desk, Watched
+from tickflow.alerts.desk import Begin, Desk, Watched
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
@@ -61,6 +62,14 @@ class Assigned:
         tally.consumed += consumed
         tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
         self.read_up_to = end
+
+
+class Planned(NamedTuple):
+    """The plan for a partition, and the commit and the bounds from which it was made."""
+
+    commit: Commit | None
+    bounds: Bounds
+    plan: RestorePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +144,7 @@ class Assignments(Mapping[int, Assigned]):
             self._lost.pop(partition, None)
         self._counters.drop(polled.revoked)
         self._unplaced |= polled.assigned
-        for partition, epoch in list(self._unplaced.items()):
-            del self._unplaced[partition]
-            try:
-                self._adopt(partition, epoch)
-            except LogUnavailable:
-                self._unplaced[partition] = epoch  # last in the queue: the other partitions must not wait for it
-                raise
+        self._place()
         if polled.assigned or self._set_aside:
             limit = time.monotonic() if polled.assigned else time.monotonic() - SET_ASIDE_SECONDS
             self._set_aside = {number: each for number, each in self._set_aside.items() if each.at > limit}
@@ -179,16 +182,43 @@ class Assignments(Mapping[int, Assigned]):
         lost, self._lost = self._lost, {}
         return lost
 
-    def _adopt(self, partition: int, epoch: int) -> None:
-        commit = self._log.committed(partition)
+    def _place(self) -> None:
+        """Choose where reading starts in each partition without a position, in the order of `_unplaced` up to the first
+        one for which the log does not answer. Raises `LogUnavailable` if there is such a one.
+        """
         topic_id = self._log.topic_id
-        bounds = self._log.bounds(partition)
-        before = self._set_aside.pop(partition, None)
-        if before is not None and before.is_as_committed(commit, self._committed.get(partition), bounds, topic_id):
-            self._go_on(partition, epoch, before)
-            return
-        begin = plan(commit, bounds, self._span, topic_id, self._committed.get(partition))
-        begin = self._with_alerts(partition, begin, bounds.start, topic_id)
+        planned: dict[int, Planned] = {}
+        silent: LogUnavailable | None = None
+        for partition, epoch in list(self._unplaced.items()):
+            try:
+                found = self._planned(partition, topic_id)
+            except LogUnavailable as error:
+                del self._unplaced[partition]
+                self._unplaced[partition] = epoch  # last in the queue: the other partitions must not wait for it
+                silent = error
+                break
+            if isinstance(found, SetAside):
+                del self._unplaced[partition]
+                self._go_on(partition, epoch, found)
+            else:
+                planned[partition] = found
+        # With the commits known, one read of the alerts' states finds the newest state that each of them allows.
+        begins = self._with_alerts({number: (each.plan, each.bounds) for number, each in planned.items()}, topic_id)
+        for partition, begin in begins.items():
+            level = logging.INFO if planned[partition].commit is None else logging.WARNING
+            self._adopt(partition, self._unplaced.pop(partition), begin, topic_id, level)
+        if silent is not None:
+            raise silent
+
+    def _planned(self, partition: int, topic_id: str) -> Planned | SetAside:
+        """The plan for a partition or, if nobody has committed since it was set aside, the state that was."""
+        commit, bounds = self._log.committed(partition), self._log.bounds(partition)
+        own, before = self._committed.get(partition), self._set_aside.pop(partition, None)
+        if before is not None and before.is_as_committed(commit, own, bounds, topic_id):
+            return before
+        return Planned(commit, bounds, plan(commit, bounds, self._span, topic_id, own))
+
+    def _adopt(self, partition: int, epoch: int, begin: RestorePlan, topic_id: str, level: int) -> None:
         begin, windows, arrivals = self._kept(partition, begin)
         self._ours[partition] = Assigned(
             *(epoch, begin.emit_from, begin.seek, begin.seek, windows, topic_id, self._names(partition), begin.since),
@@ -196,7 +226,7 @@ class Assignments(Mapping[int, Assigned]):
         )
         self._counters.open(partition, begin.emit_from - begin.lost)
         self._counters.accounts[partition].tally.foreign += begin.foreign
-        self._count(partition, begin, logging.INFO if commit is None else logging.WARNING)
+        self._count(partition, begin, level)
         self._log.seek(partition, begin.seek)
         place = {"partition": partition, "offset": begin.emit_from, "epoch": epoch}
         logger.info("partition %d is ours: reading from offset %s", partition, _described(begin), extra=place)
@@ -234,7 +264,7 @@ class Assignments(Mapping[int, Assigned]):
             cold = max(min(bounds.start, ours.emit_from) - position, 0)
             note = f"the log deleted records before they were read: {lost:,} lost, and {cold:,} that the windows need"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
-        begin = self._with_alerts(partition, begin, bounds.start, self._log.topic_id)
+        begin = self._with_alerts({partition: (begin, bounds)}, self._log.topic_id)[partition]
         # The windows are restored as after a restart, so that no value depends on whether the worker restarted during
         # the gap.
         ours.windows, ours.arrivals = Windows(self._span), Arrivals()
@@ -243,13 +273,15 @@ class Assignments(Mapping[int, Assigned]):
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
 
-    def _with_alerts(self, partition: int, begin: RestorePlan, start: int, topic_id: str) -> RestorePlan:
-        """The plan, with an earlier start of reading if the alerts need one."""
-        if self._desk is None:
-            return begin
-        seek = self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id)
-        self._desk.follow_windows(partition, partial(self._save_windows, partition))
-        return replace(begin, seek=seek)
+    def _with_alerts(self, plans: Mapping[int, tuple[RestorePlan, Bounds]], topic_id: str) -> Mapping[int, RestorePlan]:
+        """The plans, each with an earlier start of reading if the alerts need one."""
+        if self._desk is None or not plans:
+            return {number: begin for number, (begin, _) in plans.items()}
+        begins = {number: Begin(begin.emit_from, begin.seek, at.start) for number, (begin, at) in plans.items()}
+        seeks = self._desk.adopt(begins, topic_id)
+        for number in plans:
+            self._desk.follow_windows(number, partial(self._save_windows, number))
+        return {number: replace(begin, seek=seeks[number]) for number, (begin, _) in plans.items()}
 
     def _kept(self, partition: int, begin: RestorePlan) -> tuple[RestorePlan, Windows, Arrivals]:
         """The windows and arrivals of the alerts' checkpoint, with a plan that reads on from there; without them, empty
