@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol
 
 import hypothesis
 import pytest
+from kafka.net.selector import NetworkSelector
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from devtools.building import NAMES, Server
@@ -25,6 +26,7 @@ from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_n
 from scripts.screenshots import CHROMIUM, FLAGS
 from tests import trades as trade_files
 from tests.scripts import Script
+from tickflow.ticklog.kafka.internals import close_with_sockets
 
 # The tests start Python hundreds of times, often in a copy of the project: without bytecode, each start compiles it.
 sys.dont_write_bytecode = False
@@ -45,6 +47,9 @@ hypothesis.settings.load_profile("untimed")
 
 # A test's broker is so short-lived that optimising its code costs more CPU than it saves.
 KafkaServer.java_options = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+# The tests' own clients are plain ones of kafka-python; those of the project do the same by themselves.
+NetworkSelector.close = close_with_sockets
 
 
 def pytest_report_header() -> list[str]:

@@ -16,6 +16,7 @@ from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 from kafka.producer.record_accumulator import RecordAccumulator
 from kafka.producer.sender import Sender
 from kafka.producer.transaction_manager import InitProducerIdHandler, TransactionManager
@@ -63,6 +64,9 @@ READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of t
     "4a12a3d0e6b4": DefaultRecordBatch.validate_crc,
     "e18f019d1fbd": KafkaConnectionManager.get_connection,
     "36c15b0ce919": KafkaNetSocket.sock_connect,
+    "73662f6ca48e": internals._close,  # of NetworkSelector; conftest.py replaces it for the tests' own clients
+    "f2acdccafd35": NetworkSelector.stop,
+    "aa23b769538e": NetworkSelector.drain,
     "6f9e40f17413": KafkaConnectionManager.__init__,
     "9d5a78ad19c3": KafkaNetClient.__init__,
     "babcdc8ff32f": ClusterMetadata.topic_id,

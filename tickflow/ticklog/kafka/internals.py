@@ -36,6 +36,7 @@ __all__ = [
     "KafkaNetClient",
     "KafkaNetSocket",
     "NetworkSelector",
+    "close_with_sockets",
     "decode_varint",
     "drop_unreadable",
     "end_sending",
@@ -63,6 +64,8 @@ refusal.
 
 HEAD_BYTES: int = DefaultRecordBatch.HEADER_STRUCT.size
 """The size of the header of a batch, in bytes."""
+
+_close = NetworkSelector.close
 
 
 class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python has no types
@@ -194,6 +197,20 @@ def position(consumer: Any, place: TopicPartition) -> int | None:
     """The consumer's read position, from memory; `None` if it has none, or does not own the partition."""
     state = consumer._subscription.assignment.get(place)
     return None if state is None or state.position is None else int(state.position.offset)
+
+
+def close_with_sockets(net: Any) -> None:
+    """Close the event loop of a client, and every socket that it still waits for.
+
+    kafka-python cancels the tasks that send or connect and leaves their sockets, which may be connected, to the garbage
+    collector.
+    """
+    net.stop()
+    net.drain()
+    watched = [key.fileobj for key in (net._selector.get_map() or {}).values()]  # None once it is closed
+    _close(net)
+    for each in watched:
+        each.close()
 
 
 def leave_when_closed(consumer: Any) -> None:

@@ -1,11 +1,17 @@
-"""kafka-python's network layer, corrected in six places (seen in 3.0.12)."""
+"""kafka-python's network layer, corrected in seven places (seen in 3.0.12)."""
 
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tickflow.ticklog.kafka.internals import KafkaConnectionManager, KafkaNetClient, KafkaNetSocket, NetworkSelector
+from tickflow.ticklog.kafka.internals import (
+    KafkaConnectionManager,
+    KafkaNetClient,
+    KafkaNetSocket,
+    NetworkSelector,
+    close_with_sockets,
+)
 
 DIRECTLY = "tickflow-direct://"
 """The `proxy_url` that makes a client connect through `DirectSocket`, without any proxy."""
@@ -88,6 +94,14 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
             raise
 
 
+class Selector(NetworkSelector):  # type: ignore[misc]  # kafka-python has no types
+    """Closes the sockets of a client with the client."""
+
+    def close(self) -> None:
+        """End the loop; no connection is left open."""
+        close_with_sockets(self)
+
+
 class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
     """Reports to `note` why a connection failed: kafka-python only logs a refused login and then raises a time-out.
 
@@ -124,5 +138,5 @@ def open_network(
     note: Callable[[BaseException], None], trust: Callable[[], ssl.SSLContext | None], configs: Mapping[str, Any]
 ) -> KafkaNetClient:
     """The network part of a kafka-python client, passed to it as `kafka_client`; `trust` returns the TLS context."""
-    net = NetworkSelector(**configs)
+    net = Selector(**configs)
     return KafkaNetClient(net, Connections(net, note, trust, **configs), **configs)
