@@ -1,5 +1,6 @@
 """The watch raises the same alerts, bit for bit, for any batches and any restarts."""
 
+import msgspec
 import pytest
 
 from tests.alerts.batches import alerts_of, batch, part_of, slices
@@ -12,6 +13,8 @@ from tickflow.alerts.watch import Terms, Watch
 RULES = parse("JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12; B* volume_5s >= 3000")
 TERMS = Terms(least_move=0.0004, rules=RULES)
 SECOND = 1_000_000
+CLOSE = 6
+"""The place of the ring of prices in the state of a symbol."""
 
 
 @pytest.mark.parametrize("budget", [Budget(1.0), Budget(1 / 500, per_tick=True)])
@@ -41,6 +44,17 @@ def test_ticks_before_the_state_are_ignored() -> None:
 def test_bytes_that_are_not_a_state_are_refused() -> None:
     with pytest.raises(ValueError, match="no state of alerts"):
         Watch.resumed(0, TERMS, b"\x93abc")
+
+
+def test_a_state_whose_rings_have_another_length_is_refused() -> None:
+    watch = Watch(0, TERMS)
+    watch.advance(batch(calm("A", 80)))
+    state = msgspec.msgpack.decode(watch.state())
+    close = state["symbols"][0][CLOSE]
+    for wrong in (close[:-8], close[:8], close + close[:8], b""):
+        state["symbols"][0][CLOSE] = wrong
+        with pytest.raises(ValueError, match="a ring has another length"):
+            Watch.resumed(0, TERMS, msgspec.msgpack.encode(state))
 
 
 def calm(symbol: str, count: int, start: int = 0) -> list[Trade]:

@@ -5,7 +5,7 @@ result depends only on the ticks and their order, not on batches, restarts or ma
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -432,9 +432,8 @@ class Watch:
             else:
                 watch._standing.pop(change.rule, None)
         watch.names = known.names or {each.name: () for each in known.symbols}
-        for each in known.symbols:
-            rings = (np.frombuffer(each.close), np.frombuffer(each.log_volume), np.frombuffer(each.stamp, np.int64))
-            watch._seconds.resume(each.name, each.begun_us, each.newest_us, each.count, each.ticks, each.volume, rings)
+        if known.symbols:
+            watch._seconds.resume(*_columns(known.symbols))
         watch._silence.resume(known.newest_us)
         for track in known.tracks:
             followed = {detector: Followed(*pair) for detector, pair in track.followed.items()}
@@ -455,6 +454,24 @@ def scorers(view: View, terms: Terms) -> dict[str, Callable[[], Scored]]:
         "bad_print": lambda: bad_print.score(view, floor_of("bad_print"), least),
     }
     return {name: score for name, score in every.items() if name in terms.detectors}
+
+
+def _columns(symbols: Sequence[_Symbol]) -> tuple[Any, ...]:
+    """The arguments of `Seconds.resume`. Raises `ValueError` for rings of another length."""
+    counters = ("begun_us", "newest_us", "count", "ticks")
+    rings = {"close": np.float64, "log_volume": np.float64, "stamp": np.int64}
+    return (
+        [each.name for each in symbols],
+        tuple(np.array([getattr(each, name) for each in symbols], np.int64) for name in counters),
+        np.array([each.volume for each in symbols]),
+        tuple(_rings([getattr(each, name) for each in symbols], kind) for name, kind in rings.items()),
+    )
+
+
+def _rings(rows: Sequence[bytes], kind: type) -> Any:
+    if any(len(row) != RING * 8 for row in rows):
+        raise ValueError("no state of alerts: a ring has another length")
+    return np.frombuffer(b"".join(rows), kind).reshape(-1, RING)
 
 
 def _open_us(terms: Terms, times_us: Ints) -> Ints:

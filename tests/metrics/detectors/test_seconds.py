@@ -229,18 +229,15 @@ def test_after_a_restart_views_are_the_same() -> None:
     hold(before, day[:300], known)
     seconds.keep(before)
     again = Seconds()
-    for slot, symbol in enumerate(seconds.symbols):
-        rings = (seconds.close[slot], seconds.log_volume[slot], seconds.stamp[slot])
-        again.resume(
-            symbol,
-            int(seconds.begun_us[slot]),
-            int(seconds.newest_us[slot]),
-            int(seconds.count[slot]),
-            int(seconds.ticks[slot]),
-            float(seconds.volume[slot]),
-            rings,
-        )
+    own = slice(seconds.size)
+    again.resume(
+        seconds.symbols,
+        (seconds.begun_us[own], seconds.newest_us[own], seconds.count[own], seconds.ticks[own]),
+        seconds.volume[own],
+        (seconds.close[own], seconds.log_volume[own], seconds.stamp[own]),
+    )
     hold_kept(again, known)
+    assert np.array_equal(again.log_close[own], seconds.log_close[own])
     view = view_of(again, day[300:])
     hold(view, day[300:], known)
     again.keep(view)

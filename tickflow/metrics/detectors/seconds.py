@@ -273,26 +273,32 @@ class Seconds:
 
     def resume(
         self,
-        symbol: str,
-        begun_us: int,
-        newest_us: int,
-        count: int,
-        ticks: int,
-        volume: float,
+        symbols: Sequence[str],
+        counters: tuple[Ints, Ints, Ints, Ints],
+        volume: Floats,
         rings: tuple[Floats, Floats, Ints],
     ) -> None:
-        """Restore a symbol's state: its counters, and its rings of prices, ln(1 + volume) and times."""
-        (slot,) = self.slots_of([symbol]).tolist()
-        self.begun_us[slot], self.newest_us[slot], self.count[slot] = begun_us, newest_us, count
-        self.ticks[slot], self.volume[slot] = ticks, volume
-        self.close[slot], self.log_volume[slot], self.stamp[slot] = rings
-        known = np.arange(max(count - RING, 0), count) & (RING - 1)
-        self.log_close[slot, known] = log(self.close[slot, known])
-        returns = np.diff(self.log_close[slot, known], prepend=self.log_close[slot, known[:1]])
-        volumes = self.log_volume[slot, known]
-        columns = (volumes, volumes * volumes, np.abs(returns), returns * returns)
-        for number, column in enumerate(columns):
-            self.sums[slot, known, number] = np.cumsum(column)
+        """Restore the state of symbols, each column with a row per symbol: the counters `begun_us`, `newest_us`,
+        `count` and `ticks`, the volume of the running second, and the rings of prices, ln(1 + volume) and times.
+
+        All symbols together, since one by one the 5,000 symbols of a worker took 0.6 s of its start.
+        """
+        slots = self.slots_of(symbols)
+        self.begun_us[slots], self.newest_us[slots], self.count[slots], self.ticks[slots] = counters
+        self.volume[slots] = volume
+        close, log_volume, self.stamp[slots] = rings
+        self.close[slots], self.log_volume[slots] = close, log_volume
+        count = counters[2][:, None]
+        order = (np.maximum(count - RING, 0) + np.arange(RING)) & (RING - 1)  # the places of a ring, oldest first
+        is_known = np.arange(RING) < count
+        prices = log(np.where(is_known, np.take_along_axis(close, order, 1), 1.0))
+        returns = np.where(is_known, np.diff(prices, prepend=prices[:, :1]), 0.0)
+        volumes = np.where(is_known, np.take_along_axis(log_volume, order, 1), 0.0)
+        back = np.argsort(order, 1)
+        self.log_close[slots] = np.take_along_axis(prices, back, 1)
+        for number, column in enumerate((volumes, volumes * volumes, np.abs(returns), returns * returns)):
+            sums = np.where(is_known, np.cumsum(column, 1), 0.0)
+            self.sums[slots, :, number] = np.take_along_axis(sums, back, 1)
 
     @property
     def size(self) -> int:
