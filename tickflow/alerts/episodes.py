@@ -22,6 +22,7 @@ from tickflow.metrics.detectors.logarithm import exp
 CLOSED_AFTER_US = 60_000_000
 JUDGED_AFTER_US = 60_000_000
 GROWN = 1.5
+BAR_FALLS = 0.02
 LASTS = 0.5
 """A move has lasted if at least this share of it remains after `JUDGED_AFTER_US`."""
 
@@ -105,17 +106,27 @@ class Episodes:
         self.follows = follows
         self.thresholds = thresholds or {}
         self.watched: dict[str, Watched] = {}
+        self._bars: dict[tuple[str, str], tuple[int, float]] = {}
+        self._bars_last = int(BAR_FALLS / (budgets.GAIN * budget.rate) * (1 if budget.per_tick else budgets.DAY_US))
+        """The budget time in which a bar falls by `BAR_FALLS`, in logarithms."""
 
     def bar(self, symbol: str, detector: str, end: int, begun_us: int) -> float:
-        """The score that a flag must exceed to matter at any time up to `end`, which is in budget time.
+        """A score that a flag must exceed to matter at any time up to `end`, which is in budget time and never
+        decreases.
 
-        `begun_us` is the time of the symbol's first tick. The threshold falls until `end` unless an alert raises it.
+        `begun_us` is the time of the symbol's first tick. The threshold falls with time unless an alert raises it, so
+        the bar of a later time is also one: it is kept until that time, and lies at most 2 % below the bar of `end`.
         """
-        watched = self.watched.get(symbol)
-        thresholds = [exp(self._threshold(symbol, detector, end, begun_us, watched).q)]
-        if watched:
-            thresholds += [each.bar for each in watched.open if each.alert.detector == detector]
-        return min(thresholds)
+        until, bar = self._bars.get((symbol, detector), (-1, 0.0))
+        if end > until:
+            watched = self.watched.get(symbol)
+            until = end + self._bars_last
+            bars = [exp(self._threshold(symbol, detector, until, begun_us, watched).q)]
+            if watched:
+                bars += [each.bar for each in watched.open if each.alert.detector == detector]
+            bar = min(bars)
+            self._bars[symbol, detector] = until, bar
+        return bar
 
     def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
         """Process a symbol's ticks and its flags (in order); return each new or changed alert in its current form."""

@@ -220,9 +220,8 @@ class Watch:
         if found or self.rules:
             place = np.empty(len(view), dtype=np.int64)
             place[view.order] = np.arange(len(view))
-            symbol_of = np.searchsorted(view.begins, place, side="right") - 1
             for name, scored in found.items():
-                self._select(view, name, scored, place, symbol_of, time_ns, offsets, flags)
+                self._select(view, name, scored, place, time_ns, offsets, flags)
             if self.rules:
                 self._apply_rules(view, time_ns, offsets, volumes, flags)
         changed: list[Alert] = []
@@ -256,15 +255,17 @@ class Watch:
         name: str,
         scored: Scored,
         place: Any,
-        symbol_of: Any,
         time_ns: Any,
         offsets: Any,
         flags: dict[int, list[Flag]],
     ) -> None:
         """Add to `flags`, by symbol, the findings of a detector that may exceed their threshold."""
-        symbols = symbol_of[scored.at]
+        symbols = np.searchsorted(view.begins, place[scored.at], side="right") - 1
+        scores = np.minimum(scored.score, CAP)
+        highest = np.zeros(len(view.begins))
+        np.maximum.at(highest, symbols, scores)
         ends = np.append(view.begins[1:], len(view))
-        for number in np.unique(symbols).tolist():
+        for number in np.flatnonzero(highest).tolist():
             slot = int(view.own[number])
             begin, last = int(view.begins[number]), int(ends[number]) - 1
             end = int(view.time_us[last])
@@ -272,7 +273,9 @@ class Watch:
                 end = int(self._seconds.ticks[slot]) + last - begin
             # The threshold falls with time, so a finding below the lowest threshold within the batch can be skipped.
             bar = self.episodes.bar(self._seconds.symbols[slot], name, end, self._begun_us(view, number))
-            for at in np.flatnonzero((symbols == number) & (np.minimum(scored.score, CAP) > bar)).tolist():
+            if highest[number] <= bar:
+                continue
+            for at in np.flatnonzero((symbols == number) & (scores > bar)).tolist():
                 tick = int(place[scored.at[at]])
                 flags.setdefault(number, []).append(
                     Flag(

@@ -12,7 +12,18 @@ import pytest
 
 from tests.metrics.detectors.examples import SECOND_US, view_of
 from tests.metrics.detectors.oracle import Trade
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, RING, Scored, Seconds, View, _running_sums
+from tickflow.metrics.detectors.seconds import (
+    OBSERVATIONS,
+    RETURN,
+    RETURN_SQUARED,
+    RING,
+    VOLUME,
+    VOLUME_SQUARED,
+    Scored,
+    Seconds,
+    View,
+    _running_sums,
+)
 
 BEGIN = 1_700_000_000
 
@@ -130,7 +141,7 @@ def hold_histories(
     stamps, prices, volumes = view.stamps(each), view.closed_prices(each), view.closed_volumes(each)
     assert stamps.shape == (len(seconds), 60)
     assert prices.shape == volumes.shape == (len(seconds), 59)
-    running_sums = {lag: view.sums_before(lag) for lag in (1, 2, 3, 10, 20, 59, 60)}
+    running_sums = {lag: sums_before(view, lag) for lag in (1, 2, 3, 10, 20, 59, 60)}
     for at, (symbol, second) in enumerate(seconds):
         whole = known[symbol].seconds[: second.number]
         before = whole[-59:]
@@ -146,7 +157,7 @@ def hold_histories(
                 continue
             # The sums may start at any value: only the difference of two sums is meaningful.
             part = slice(len(whole) - lag, len(whole))
-            difference = (sums_at(view, at) - sums[at]).tolist()
+            difference = (running_sums[1][at] - sums[at]).tolist()
             assert difference == pytest.approx(
                 [
                     sum(sizes[part][1:]),
@@ -163,10 +174,10 @@ def hold_histories(
     assert view.ticks_of(each[:0]).tolist() == []
 
 
-def sums_at(view: View, second: int) -> np.ndarray:
-    """The running sums at the second before this one."""
-    result: np.ndarray = view.sums_before(1)[second]
-    return result
+def sums_before(view: View, lag: int) -> np.ndarray:
+    """The running sums at the second `lag` places before each one, shape (m, 4)."""
+    names = (VOLUME, VOLUME_SQUARED, RETURN, RETURN_SQUARED)
+    return np.stack([view.sum_before(name, lag) for name in names], axis=1)
 
 
 def hold_kept(seconds: Seconds, known: dict[str, Symbol]) -> None:
@@ -247,7 +258,7 @@ def test_after_a_restart_views_are_the_same() -> None:
 def test_an_empty_view_is_empty_and_keeping_it_changes_nothing() -> None:
     seconds = Seconds()
     view = view_of(seconds, [])
-    assert len(view) == len(view.high) == len(view.low) == len(view.first) == len(view.sums_before(1)) == 0
+    assert len(view) == len(view.high) == len(view.low) == len(view.first) == len(view.sum_before(VOLUME, 1)) == 0
     seconds.keep(view)
     assert (seconds.size, seconds.symbols) == (0, [])
 

@@ -26,6 +26,8 @@ SECOND_US = 1_000_000
 NEVER = -1
 _SHORT_SLOTS = 1 << 16  # slots of 16 bits are sorted in linear time
 _EXACT = 2.0**53  # up to here a float represents every integer exactly
+VOLUME, VOLUME_SQUARED, RETURN, RETURN_SQUARED = range(4)
+"""The running sums: of ln(1 + volume), of its square, of the absolute return, and of its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class View:
         self.rank = np.arange(len(self.first)) - np.repeat(leading, seconds)
         self.deepest = int(self.rank.max(initial=0))
         self._leading, self._seconds = leading, seconds
+        self._places: dict[int, tuple[Ints, Ints]] = {}
         begun = np.where(self.is_new, 0.0, known.volume[self.slot])
         self.volume = _running_sums(volumes[self.order], self.first, self.end, begun)
 
@@ -167,32 +170,28 @@ class View:
         return self._back(self._known.log_close, self.log_close, 1)
 
     @cached_property
-    def sums(self) -> Floats:
-        """Running sums of log volume, its square, absolute return and its square, shape (m, 4).
+    def sums(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Running sums over the traded seconds, in the order of `VOLUME` to `RETURN_SQUARED`.
 
         They cheaply rule out the seconds that cannot reach a floor. No score is computed from them, since their last
         bits depend on how the ticks were batched.
         """
         returns = np.where(self.number > 0, self.log_close - self.log_before, 0.0)
-        grown = np.empty((len(self.first), 4))
-        grown[:, 0] = self.log_volume
-        grown[:, 1] = self.log_volume * self.log_volume
-        grown[:, 2] = np.abs(returns)
-        grown[:, 3] = returns * returns
-        total = np.cumsum(grown, axis=0)
+        grown = (self.log_volume, self.log_volume * self.log_volume, np.abs(returns), returns * returns)
+        first, second, third, fourth = map(self._summed, grown, self._known.sums)
+        return first, second, third, fourth
+
+    def _summed(self, grown: Floats, ring: Floats) -> Floats:
+        total = np.cumsum(grown)
         leading = self._leading
         at = (self.number[leading] - 1) & (RING - 1)
-        begun = self._known.sums[self.own, at] - (total[leading] - grown[leading])
-        result: Floats = total + np.repeat(begun, self._seconds, axis=0)
+        begun = ring[self.own, at] - (total[leading] - grown[leading])
+        result: Floats = total + np.repeat(begun, self._seconds)
         return result
 
-    def sums_before(self, lag: int) -> Floats:
-        """For each traded second, the sums of the traded second `lag` places before it, shape (m, 4)."""
-        result: Floats = self._known.sums.reshape(-1, 4)[self.slot * RING + ((self.number - lag) & (RING - 1))]
-        if self.deepest >= lag:
-            inside = np.flatnonzero(self.rank >= lag)
-            result[inside] = self.sums[inside - lag]
-        return result
+    def sum_before(self, name: int, lag: int) -> Floats:
+        """For each traded second, the running sum `name` at the traded second `lag` places before it."""
+        return self._back(self._known.sums[name], self.sums[name], lag)
 
     def stamps(self, seconds: Ints) -> Ints:
         """The times (in seconds since 1970) of the last sixty observations of each of `seconds`, shape (k, 60)."""
@@ -215,11 +214,20 @@ class View:
         return result
 
     def _back(self, ring: Floats, own: Floats, lag: int) -> Floats:
-        result: Floats = ring.ravel()[self.slot * RING + ((self.number - lag) & (RING - 1))]
-        if self.deepest >= lag:
-            inside = np.flatnonzero(self.rank >= lag)
+        at, inside = self._places_of(lag)
+        result: Floats = ring.ravel()[at]
+        if len(inside):
             result[inside] = own[inside - lag]
         return result
+
+    def _places_of(self, lag: int) -> tuple[Ints, Ints]:
+        """For each traded second, where the rings have the one `lag` places before it; and the indexes of those whose
+        earlier second is in the batch itself.
+        """
+        if lag not in self._places:
+            inside = np.flatnonzero(self.rank >= lag) if self.deepest >= lag else self.first[:0]
+            self._places[lag] = self.slot * RING + ((self.number - lag) & (RING - 1)), inside
+        return self._places[lag]
 
     def _closed(self, ring: Column, own: Column, seconds: Ints) -> Column:
         lags = np.arange(OBSERVATIONS - 1, 0, -1)
@@ -228,7 +236,7 @@ class View:
         rank = self.rank[seconds]
         if rank.any():
             inside = rank[:, None] >= lags
-            result[inside] = own[(seconds[:, None] - lags)[inside]]
+            result = np.where(inside, own.take(seconds[:, None] - lags, mode="clip"), result)
         return result
 
     def _in_time(self, time_us: Ints, newest_us: Ints, changes: Bools) -> Ints:
@@ -269,7 +277,7 @@ class Seconds:
         self.log_close = np.zeros((capacity, RING))
         self.log_volume = np.zeros((capacity, RING))
         self.stamp: Ints = np.full((capacity, RING), NEVER)
-        self.sums = np.zeros((capacity, RING, 4))
+        self.sums = tuple(np.zeros((capacity, RING)) for _ in range(4))
 
     def resume(
         self,
@@ -296,9 +304,10 @@ class Seconds:
         volumes = np.where(is_known, np.take_along_axis(log_volume, order, 1), 0.0)
         back = np.argsort(order, 1)
         self.log_close[slots] = np.take_along_axis(prices, back, 1)
-        for number, column in enumerate((volumes, volumes * volumes, np.abs(returns), returns * returns)):
+        columns = (volumes, volumes * volumes, np.abs(returns), returns * returns)
+        for ring, column in zip(self.sums, columns, strict=True):
             sums = np.where(is_known, np.cumsum(column, 1), 0.0)
-            self.sums[slots, :, number] = np.take_along_axis(sums, back, 1)
+            ring[slots] = np.take_along_axis(sums, back, 1)
 
     @property
     def size(self) -> int:
@@ -337,7 +346,8 @@ class Seconds:
         self.log_close.ravel()[flat] = view.log_close
         self.log_volume.ravel()[flat] = view.log_volume
         self.stamp.ravel()[flat] = view.stamp
-        self.sums.reshape(-1, 4)[flat] = view.sums
+        for ring, column in zip(self.sums, view.sums, strict=True):
+            ring.ravel()[flat] = column
         last = np.append(view.begins[1:], len(view)) - 1
         own = view.own
         self.begun_us[own] = np.where(self.begun_us[own] == NEVER, view.time_us[view.begins], self.begun_us[own])
@@ -349,7 +359,7 @@ class Seconds:
     def _columns(self) -> tuple[npt.NDArray[np.generic], ...]:
         return (
             *(self.begun_us, self.newest_us, self.count, self.ticks, self.volume),
-            *(self.close, self.log_close, self.log_volume, self.stamp, self.sums),
+            *(self.close, self.log_close, self.log_volume, self.stamp, *self.sums),
         )
 
 

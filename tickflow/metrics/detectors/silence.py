@@ -90,7 +90,10 @@ class Silence:
         size = self._seconds.size
         first = np.full(size, len(clock))
         first[view.own] = view.order[view.begins]
-        for slot in np.flatnonzero(self.due[:size] <= self.newest_us).tolist():
+        # The newest time before the symbol trades again. In a batch that spans more than the shortest limit, every
+        # symbol is due by the end of the batch, and to look at each one took 0.3 µs per tick.
+        until = np.where(first > 0, clock[first - 1], NEVER)
+        for slot in np.flatnonzero(self.due[:size] <= until).tolist():
             since_us, count = int(self._seconds.newest_us[slot]), int(self._seconds.count[slot])
             numbers = np.arange(count - OBSERVATIONS, count) & (RING - 1)
             stamps = self._seconds.stamp[slot, numbers] if count >= OBSERVATIONS else None

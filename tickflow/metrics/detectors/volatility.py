@@ -9,7 +9,7 @@ import numpy as np
 
 from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, Scored, View
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, RETURN, RETURN_SQUARED, Scored, View
 
 LAST = 20
 BEFORE = OBSERVATIONS - 1 - LAST
@@ -23,14 +23,14 @@ def score(view: View, floor: float = 0.0) -> Scored:
     """The ticks whose score exceeds `floor`; `price` is the tick's price, `reference` the last price of the previous
     traded second.
     """
-    last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
+    last, before, all_of_them = (view.sum_before(RETURN, lag) for lag in (1, LAST, OBSERVATIONS - 1))
     known = view.closes_before[0]
     with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no earlier price
         reach = np.maximum(view.high / known, known / view.low) - 1.0  # an upper bound on the running second's return
-        recent = last[:, 2] - before[:, 2]
+        recent = last - before
         short = (recent + reach) / LAST
-        earlier = before[:, 2] - all_of_them[:, 2]
-        squares = before[:, 3] - all_of_them[:, 3]
+        earlier = before - all_of_them
+        squares = view.sum_before(RETURN_SQUARED, LAST) - view.sum_before(RETURN_SQUARED, OBSERVATIONS - 1)
         # A lower bound on the sum of the earlier returns, each clipped at c: min(r, c) >= r - r² / 4c for any r.
         least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
         # Skip a second if even the largest possible recent mean over the least possible earlier one scores too low.

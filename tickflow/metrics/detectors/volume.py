@@ -9,7 +9,7 @@ import numpy as np
 
 from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, Scored, View
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, VOLUME, VOLUME_SQUARED, Scored, View
 
 LAST, BEFORE = 10, 50
 LEAST_DEVIATION = 0.3
@@ -23,10 +23,11 @@ def score(view: View, floor: float = 0.0) -> Scored:
     """The ticks whose score exceeds `floor`; `price` is the tick's price, `reference` the last price of the previous
     traded second.
     """
-    nine, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS))
-    short = (view.log_volume + nine[:, 0] - before[:, 0]) / LAST
-    mean = (before[:, 0] - all_of_them[:, 0]) / BEFORE
-    variance = (before[:, 1] - all_of_them[:, 1]) / BEFORE - mean * mean
+    nine, before, all_of_them = (view.sum_before(VOLUME, lag) for lag in (1, LAST, OBSERVATIONS))
+    short = (view.log_volume + nine - before) / LAST
+    mean = (before - all_of_them) / BEFORE
+    squares = view.sum_before(VOLUME_SQUARED, LAST) - view.sum_before(VOLUME_SQUARED, OBSERVATIONS)
+    variance = squares / BEFORE - mean * mean
     spread = np.sqrt(np.maximum(variance * (BEFORE / (BEFORE - 1)), LEAST_DEVIATION**2))
     within_reach = short - mean > floor * spread / _ROOT * (1 - _SLACK) - _SLACK
     seconds = np.flatnonzero(view.ready & within_reach)
