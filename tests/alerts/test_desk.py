@@ -1,19 +1,20 @@
 """The desk holds ticks back until there are many or time is up; the alerts do not depend on how long ticks wait."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.alerts.batches import alerts_of, batch, slices
+from tests.alerts.batches import alerts_of, batch, part_of, slices
 from tests.alerts.test_market import WAIT_SECONDS, Kept, shock
 from tests.integration.chain import wait_until
 from tests.memory_log import MemoryLog, MemoryTopic
+from tests.metrics.detectors.oracle import Trade
 from tickflow.alerts.alert import Alert
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
-from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Begin, Desk
+from tickflow.alerts.desk import COUNT_SECONDS, HOLD_SECONDS, HOLD_TICKS, Begin, Desk
 from tickflow.alerts.replay import alerts_of_log, differences
 from tickflow.alerts.rules import parse
 from tickflow.alerts.watch import Terms
@@ -21,7 +22,7 @@ from tickflow.errors import SettingError, Stopped
 from tickflow.store.rules import RuleStore
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
 from tickflow.ticklog.base import Bounds, TickLog
-from tickflow.ticks.tick import Limits, Tick, encode, moment_of
+from tickflow.ticks.tick import Limits, Tick, TickBatch, encode, moment_of
 
 TERMS = Terms(detectors=frozenset({"move"}))
 TICKS = batch(shock(["A", "B"]))
@@ -48,6 +49,22 @@ class Clocked(Desk):
     @property
     def offset(self) -> int:
         return self._watched[0].watch.offset
+
+    def carry_out(self) -> None:
+        """What the thread does in each pass; for desks whose thread was not started."""
+        self._carry_out(is_last=False)
+
+
+class Noting(EmbeddedAlerts):
+    """Notes which alerts are written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, stop=threading.Event())
+        self.written: list[Alert] = []
+
+    def write(self, alerts: Sequence[Alert]) -> None:
+        super().write(alerts)
+        self.written += alerts
 
 
 @pytest.fixture
@@ -94,6 +111,56 @@ def test_alerts_are_those_of_a_watch_that_looks_at_each_tick(desk: Clocked, stor
     assert stored.keys() == wanted.keys()
     assert [differences(wanted[key], alert) for key, alert in stored.items()] == [[]] * len(wanted)
     assert desk.kept.offsets[-1] == len(TICKS)  # the last checkpoint covers the ticks that waited
+
+
+def test_alerts_that_only_count_ticks_are_written_seldom_but_whole_in_a_pause_and_before_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    """Two symbols under a rule that always holds, with 4 looks per second."""
+    store, terms = Noting(tmp_path / "stocks.db"), Terms(detectors=frozenset(), rules=parse("* price > 1"))
+    desk = Clocked(store, terms)
+
+    def turns(parts: Sequence[TickBatch]) -> None:
+        for part in parts:
+            desk.take(0, part)
+            desk.now += HOLD_SECONDS
+            desk.look()
+            desk.carry_out()
+
+    def counts() -> list[int]:
+        return [each.ticks for each in store.alerts(0)]
+
+    parts = slices(TICKS, [2])
+    turns(parts[:50])
+    seconds = 50 * HOLD_SECONDS
+    assert [30, 30] < counts() < [50, 50]
+    assert len(store.written) <= 2 * (2 + seconds / COUNT_SECONDS)
+
+    turns([part_of(TICKS, 0, 0)] * 3)  # a pause
+    assert counts() == [50, 50]
+
+    turns(parts[50:60])
+    assert counts() < [60, 60]
+    assert not desk.kept.offsets
+    desk.committed(0, 120)
+    desk.carry_out()
+    assert desk.kept.offsets  # the first checkpoint has waited for its commit
+    assert counts() == [60, 60]
+    store.close()
+
+
+def test_an_alert_that_closes_does_not_wait(tmp_path: Path) -> None:
+    store, terms = Noting(tmp_path / "stocks.db"), Terms(detectors=frozenset(), rules=parse("A price > 99"))
+    desk = Clocked(store, terms)
+    rise = [Trade("A", second * 1_000_000, 100.0 if second < 4 else 90.0, 100) for second in range(64)]
+    for part in slices(batch(rise), [4, 60]):
+        desk.take(0, part)
+        desk.now += HOLD_SECONDS
+        desk.look()
+        desk.carry_out()
+    (alert,) = store.alerts(0)
+    assert (alert.ticks, alert.closed) == (4, 63_000_000_000)
+    store.close()
 
 
 def test_a_worker_that_stops_during_its_replay_leaves_the_stored_alerts_as_they_are(store: EmbeddedAlerts) -> None:

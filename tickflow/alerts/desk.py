@@ -6,8 +6,10 @@ checkpoints, retrying for ever. It stores a checkpoint of a partition only once 
 published and the checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any
 missing alert again, bit for bit the same. Nothing is stored before the replay has reached the committed offset: the
 store may hold later forms of these alerts, and a worker that is stopped during its replay must not replace them by
-earlier ones. The thread reads the standing rules every two seconds; the loop begins and ends them at the tick that a
-watch processes next, and the thread stores this before any alert or checkpoint that follows.
+earlier ones. An open alert that has only counted more flagged ticks is stored and published again at most every
+`COUNT_SECONDS`, but always before a checkpoint, in a pause of its partition, and at the end of the worker. The thread
+reads the standing rules every two seconds; the loop begins and ends them at the tick that a watch processes next, and
+the thread stores this before any alert or checkpoint that follows.
 
 Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of
 other workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of them
@@ -21,6 +23,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from tickflow.alerts import market
 from tickflow.alerts.alert import MARKET, MOVE, Alert, encode
@@ -60,6 +64,11 @@ FLUSH_SECONDS = 5.0
 COMPANY_SECONDS = 6.0
 """How many seconds a stored move waits for moves of other workers before this worker looks for a market move."""
 CLOSE_SECONDS = 5.0
+COUNT_SECONDS = 5.0
+"""How often at most, in seconds, a partition's alerts are written that have only counted more flagged ticks.
+
+Under a rule that always holds, 500 busy symbols would otherwise write 2,000 alerts per second.
+"""
 RULES_EVERY = 2.0
 """Seconds between two reads of the standing rules."""
 
@@ -90,6 +99,9 @@ class Watched:
     `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read. The watch has
     taken up the standing `rules`; the changes in `unnoted` are not stored yet. `windows` is the state of the windows in
     the checkpoint that the watch was resumed from; `save_windows` returns the present one.
+
+    `written` has the open alerts as they were last stored and published; those in `counting` have only counted more
+    flagged ticks since, and wait until `next_count`. `is_quiet`: no tick has come for twice `HOLD_SECONDS`.
     """
 
     watch: Watch
@@ -109,11 +121,41 @@ class Watched:
     unnoted: list[Change] = field(default_factory=list)
     windows: bytes = b""
     save_windows: Callable[[int], bytes] = lambda _: b""
+    written: dict[Key, Alert] = field(default_factory=dict)
+    counting: dict[Key, Alert] = field(default_factory=dict)
+    next_count: float = 0.0
+    is_quiet: bool = False
 
     @property
     def is_behind(self) -> bool:
         """Whether the watch has not passed all records that were read."""
         return self.watch.offset < self.read_up_to
+
+    def note_changed(self, alerts: Sequence[Alert]) -> None:
+        """Take new and changed alerts: they are pending, except those that have only counted more ticks."""
+        for alert in alerts:
+            known = self.written.get(alert.key)
+            if known is not None and alert.key not in self.pending and replace(known, ticks=alert.ticks) == alert:
+                self.counting[alert.key] = alert
+            else:
+                self.counting.pop(alert.key, None)
+                self.pending[alert.key] = alert
+
+    def stop_counting(self, now: float) -> None:
+        """Make all changed alerts pending."""
+        self.pending |= self.counting
+        self.counting.clear()
+        self.next_count = now + COUNT_SECONDS
+
+    def note_written(self, alerts: Mapping[Key, Alert]) -> None:
+        """Note that these alerts are stored and published: they are no longer pending, unless they changed since."""
+        for key, alert in alerts.items():
+            if self.pending.get(key) is alert:
+                del self.pending[key]
+            if alert.closed is None:
+                self.written[key] = alert
+            else:
+                self.written.pop(key, None)
 
 
 @dataclass(slots=True)
@@ -331,6 +373,9 @@ class Desk:
             is_due = is_due and (is_unread or ours.watch.offset > ours.kept)
             if is_due or (is_unread and now >= ours.next_look):
                 self._look(partition, ours, is_checkpoint_due=is_due)
+            elif ours.counting and not ours.is_quiet and now >= ours.next_look + HOLD_SECONDS:
+                ours.is_quiet = True
+                self._work.set()
 
     def _take_up(self, ours: Watched) -> None:
         """Begin and end standing rules at the tick that the watch processes next."""
@@ -342,6 +387,7 @@ class Desk:
     def _look(self, partition: int, ours: Watched, *, is_checkpoint_due: bool = False) -> None:
         """Pass the waiting ticks to the watch. A failure ends the alerts of the partition, not the loop."""
         held, ours.held = ours.held, []
+        ours.is_quiet = not held
         begun = self._clock()
         ours.next_look = begun + HOLD_SECONDS
         try:
@@ -350,7 +396,7 @@ class Desk:
             with self._lock:
                 if changed:
                     ours.raised_at = ours.raised_at if ours.pending else begun
-                    ours.pending |= {each.key: each for each in changed}
+                    ours.note_changed(changed)
                 ours.is_replayed = ours.is_replayed or ours.watch.offset >= ours.committed
             if ours.pending and ours.is_replayed:
                 self._work.set()
@@ -455,7 +501,7 @@ class Desk:
         with self._lock:
             unnoted = [(each, list(each.unnoted)) for each in self._watched.values()]
             due = {
-                partition: (each, dict(each.pending), each.checkpoint)
+                partition: (each, *self._due(each, is_last=is_last))
                 for partition, each in self._watched.items()
                 if each.is_replayed
             }
@@ -474,22 +520,29 @@ class Desk:
                 self._publish(log, alerts)
         for ours, pending, _ in due.values():
             with self._lock:
-                for key, alert in pending.items():
-                    if ours.pending.get(key) is alert:
-                        del ours.pending[key]
+                ours.note_written(pending)
         if self._moves is not None and (is_last or self._clock() >= self._moves.since + self._company):
             self._gather(self._moves)
             self._moves = None
         for partition, (ours, _, checkpoint) in due.items():
             if self._moves is not None and ours.prepared >= self._moves.raised_at:
                 continue  # after a crash the replay raises these moves again, and the search is repeated
-            if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
+            if checkpoint is None or self._watched.get(partition) is not ours:
                 continue
             self._topics()[0].keep(checkpoint)
             ours.kept = checkpoint.offset
             with self._lock:
                 if ours.checkpoint is checkpoint:
                     ours.checkpoint = None
+
+    def _due(self, ours: Watched, *, is_last: bool) -> tuple[dict[Key, Alert], Checkpoint | None]:
+        """The alerts of a partition to write now, and the checkpoint that may be stored after them."""
+        checkpoint = ours.checkpoint
+        if checkpoint is not None and checkpoint.offset > ours.committed:
+            checkpoint = None
+        if is_last or checkpoint is not None or ours.is_quiet or self._clock() >= ours.next_count:
+            ours.stop_counting(self._clock())
+        return dict(ours.pending), checkpoint
 
     def _note_moves(self, alerts: Sequence[Alert], raised_at: float) -> None:
         times = [alert.opened for alert in alerts if alert.detector == MOVE]
