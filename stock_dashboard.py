@@ -64,8 +64,8 @@ readers need it.
 
 
 class StockDashboard:
-    """The page, which only reads from its store; acknowledgements of readers go into `acks`, what they want of a replay
-    into `steering`, and standing rules into `rules`.
+    """The page, which only reads from its store; it writes readers' acknowledgements to `acks`, their wishes for a
+    replay to `steering`, and standing rules to `rules`.
 
     `store`, `acks`, `alerts`, `mutes`, `rules` and `steering` are by default those that the settings name; if `store`
     is given, the page has no alerts, mutes, rules and steering unless these are given too. `clock` is the wall clock,

@@ -1,5 +1,5 @@
-"""Stores the state of each partition, together with the offset that it belongs to: that of its alerts, and after it
-that of its windows where a restart would take long without it.
+"""Stores the state of each partition, together with the offset that it belongs to: the state of its alerts and, where a
+restart would otherwise take long, that of its windows.
 
 On Kafka: the compacted topic `<topic>.state` with one partition. A state is cut into chunks smaller than the usual
 record limit. Each partition of ticks has two generations, written in turn, so that one stays complete while the other

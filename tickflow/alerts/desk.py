@@ -96,8 +96,8 @@ class Begin(NamedTuple):
 class Watched:
     """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending.
 
-    `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read. The watch has
-    taken up the standing `rules`; the changes in `unnoted` are not stored yet. `windows` is the state of the windows in
+    `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read. The watch
+    applies the standing `rules`; the changes in `unnoted` are not stored yet. `windows` is the state of the windows in
     the checkpoint that the watch was resumed from; `save_windows` returns the present one.
 
     `written` has the open alerts as they were last stored and published; those in `counting` have only counted more
@@ -128,7 +128,7 @@ class Watched:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the watch has not passed all records that were read."""
+        """Whether the watch has yet to process some of the records that were read."""
         return self.watch.offset < self.read_up_to
 
     def note_changed(self, alerts: Sequence[Alert]) -> None:
@@ -179,7 +179,7 @@ class Desk:
     `open_checkpoints` opens the store of checkpoints and the log to publish to; the thread calls it, and the event
     passed to it ends their waits. `count_symbols` counts the symbols of all partitions, which decides how many of them
     make a market move. `rules` has the standing rules; for the id of a topic, `workers_of` gives the name under which
-    the workers of this group store where the rules hold.
+    the workers of this group store the offsets at which rules begin and end.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class Desk:
         return min(begin.seek, place)
 
     def _changes(self, topic_id: str) -> Sequence[Change]:
-        """From where to where each standing rule holds in each partition. Raises `LogUnavailable`."""
+        """The offsets at which standing rules begin and end in each partition. Raises `LogUnavailable`."""
         if self._rule_store is None:
             return ()
         try:
@@ -355,7 +355,7 @@ class Desk:
             self._look(partition, ours)
 
     def passed(self, partition: int, end: int) -> None:
-        """Note that all records of the partition before `end` were read, and that `take` has received their ticks."""
+        """Record that all records of the partition before `end` were read, and that `take` has received their ticks."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.read_up_to = end
@@ -408,7 +408,7 @@ class Desk:
             self.release(partition)
 
     def committed(self, partition: int, offset: int) -> None:
-        """Note that everything before `offset` is committed: a checkpoint up to that offset may be stored."""
+        """Record that everything before `offset` is committed: a checkpoint up to that offset may be stored."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.committed = offset
@@ -452,7 +452,7 @@ class Desk:
                 self._saying.over("alerts are stored and published again")
             except Stopped:
                 break
-            except TickflowError as error:  # also a setting that the cluster cannot meet while a broker is away
+            except TickflowError as error:  # this includes settings that the cluster cannot meet while a broker is down
                 self.trouble = str(error)
                 self._saying(f"alerts wait: {error}")
                 if not is_last:
@@ -473,14 +473,14 @@ class Desk:
             self._rule_store.close()
 
     def _read_rules(self) -> None:
-        """Read the standing rules for the loop, if it is time to. While that fails, those that stand go on."""
+        """Read the standing rules for the loop, if a read is due. While reads fail, the rules stay as they are."""
         if self._rule_store is None or self._clock() < self._rules_due:
             return
         self._rules_due = self._clock() + RULES_EVERY
         try:
             rules = tuple(self._rule_store.rules())
             if rules != self._rules:
-                self._rule_store.check()  # what a watch takes up must be stored before its next alerts
+                self._rule_store.check()  # a change of rules must be stored before the next alerts of its watch
                 self._rules = rules
             self._reading_rules.over("standing rules are read again")
         except StoreError as error:

@@ -48,8 +48,8 @@ class Flag(NamedTuple):
 
 
 class Open(msgspec.Struct):
-    """An episode that is open, or that still waits for the decision whether its move lasted. A detector's flags that
-    score above `bar` belong to it, and all flags of a rule.
+    """An episode that is open, or that still waits for the decision whether its move lasted. A detector's flags belong
+    to it if they score above `bar`; a rule's flags always do.
     """
 
     alert: Alert

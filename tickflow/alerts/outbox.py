@@ -69,7 +69,7 @@ class Outbox:
         self._database.execute("COMMIT")
 
     def skip(self, alerts: Iterable[Alert]) -> None:
-        """Note that these alerts get no message."""
+        """Record that these alerts get no message."""
         self._together("UPDATE alerts SET message = '' WHERE id = ?", [(each.message_id,) for each in alerts])
 
     def waiting(self, channel: str) -> list[Message]:

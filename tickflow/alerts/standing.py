@@ -1,7 +1,7 @@
-"""Standing rules: rules that operators make on the page, and that workers take up while they run.
+"""Standing rules: rules that operators make on the page, and that workers begin to apply without a restart.
 
-A standing rule is never changed, only removed. In each partition it holds from one offset on and, once removed, up to
-another one. The worker of the partition chooses both: the tick that its watch processes next. It stores them before
+A standing rule is never changed, only removed. In each partition it applies from one offset on and, once removed, up to
+another offset. The worker of the partition chooses both: the tick that its watch processes next. It stores them before
 any alert that depends on them, so that a restart, the audit and a backtest apply the rule to the same ticks.
 """
 
@@ -29,8 +29,8 @@ class StandingRule:
 
 
 class Change(NamedTuple):
-    """The rule with the id `rule` holds from the tick at `offset` of the partition on or, if not `begins`, no longer
-    holds from there on.
+    """From the tick at `offset` of the partition on, the rule with the id `rule` applies (`begins`) or no longer
+    applies.
     """
 
     partition: int
@@ -41,8 +41,8 @@ class Change(NamedTuple):
 
 
 def effective(changes: Iterable[Change]) -> list[Change]:
-    """The changes of one partition in the order in which they apply, without rules that were removed before they held
-    for any tick.
+    """The changes of one partition in the order in which they apply, without rules that were removed before they
+    applied to any tick.
     """
     known = sorted(changes)
     begun = {each.rule: each.offset for each in known if each.begins}
@@ -51,7 +51,7 @@ def effective(changes: Iterable[Change]) -> list[Change]:
 
 
 def standing(text: str) -> Rule:
-    """The rule that stands in `text`. Raises `RuleError` unless it is exactly one rule, about a price or a span.
+    """The rule in `text`. Raises `RuleError` unless it is exactly one rule, about a price or a span.
 
     >>> str(standing("AAPL price>200"))
     'AAPL price > 200'
@@ -70,7 +70,7 @@ volume_1m: rules about silence belong into ALERT_RULES
 
 
 def workers_of(group: str, topic: str, topic_id: str) -> str:
-    """The name under which the workers of a group store the changes of their partitions. A topic that was created again
-    is another one, since its offsets start from zero.
+    """The name under which the workers of a group store the changes of their partitions. A topic that was deleted and
+    created again counts as a different one, since its offsets start from zero.
     """
     return f"{group}/{topic}/{topic_id}"

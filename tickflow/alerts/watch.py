@@ -91,8 +91,8 @@ _decode_state = msgspec.msgpack.Decoder(State).decode
 
 
 class Watch:
-    """The detectors, rules and episodes of one partition. `changes` say from where to where standing rules hold; those
-    of other partitions are left out.
+    """The detectors, rules and episodes of one partition. `changes` has the offsets at which standing rules begin and
+    end; those of other partitions are ignored.
 
     >>> Watch(0, Terms()).symbols
     0
@@ -129,7 +129,7 @@ class Watch:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rules that hold for the next tick: those of the terms, and the standing ones."""
+        """The rules that apply to the next tick: those of the terms, and the standing ones."""
         return (*self.terms.rules, *self._standing.values())
 
     def take_up(self, rules: Iterable[StandingRule]) -> list[Change]:
@@ -159,7 +159,7 @@ class Watch:
         return list(changed.values())
 
     def _apply(self, change: Change) -> None:
-        """Begin or end a standing rule. What it has seen of prices and volumes ends with it."""
+        """Begin or end a standing rule; a rule that ends loses the prices and volumes that it has seen."""
         self._rules.clear()
         if change.begins:
             self._stand(change)
@@ -206,11 +206,11 @@ class Watch:
         return changed
 
     def skip_to(self, offset: int) -> None:
-        """Note that `advance` has received every accepted tick before `offset`; the last records before it were
+        """Record that `advance` has received every accepted tick before `offset`; the last records before it were
         refused.
         """
         self.offset = max(self.offset, offset)
-        while self._ahead and self._ahead[0].offset < self.offset:  # every state has the effect of earlier changes
+        while self._ahead and self._ahead[0].offset < self.offset:  # a state includes the effect of earlier changes
             self._apply(self._ahead.popleft())
 
     def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
@@ -428,7 +428,7 @@ class Watch:
     def _from(cls, partition: int, terms: Terms, known: Any, changes: Iterable[Change]) -> Self:
         watch = cls(partition, terms, changes)
         watch.offset = known.offset
-        while watch._ahead and watch._ahead[0].offset < known.offset:  # the state has their effect on the spans
+        while watch._ahead and watch._ahead[0].offset < known.offset:  # the state includes their effect on the spans
             change = watch._ahead.popleft()
             if change.begins:
                 watch._stand(change)

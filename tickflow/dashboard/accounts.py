@@ -192,7 +192,7 @@ class Accounts:
         with self._lock, _alone(self._path.parent):
             if self._path.exists():
                 self._read()
-            self._seen = None  # what cannot be written does not count
+            self._seen = None  # a change that cannot be written has no effect
             change(self._file)
             beside = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
             file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

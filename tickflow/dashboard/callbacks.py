@@ -43,7 +43,9 @@ def register(
     server = os.urandom(4).hex()  # ids must stay unique for a browser that stays open while the server restarts
 
     def shown() -> Board:
-        """The list of alerts that readers see now: the present one does not have those of a moment far back."""
+        """The list of alerts to show: for a replay that was moved back, the alerts at that moment, else the newest
+        ones.
+        """
         return lists.of(gate.store)[0]
 
     def with_replay(answer: Answer) -> Answer:

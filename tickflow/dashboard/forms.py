@@ -24,12 +24,12 @@ def found(address: str) -> Response:
 
 
 def alert(sentence: str) -> str:
-    """A sentence about a failure, as HTML that screen readers announce; nothing without a sentence."""
+    """A sentence about a failure, as HTML that screen readers announce; empty if there is no sentence."""
     return f'<p role="alert">{html.escape(sentence)}</p>' if sentence else ""
 
 
 def done(sentence: str) -> str:
-    """A sentence about what was done, as HTML that screen readers announce; nothing without a sentence."""
+    """A sentence about what was done, as HTML that screen readers announce; empty if there is no sentence."""
     return f'<p role="status">{html.escape(sentence)}</p>' if sentence else ""
 
 

@@ -156,7 +156,7 @@ MutePattern = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{{0,{S
 
 
 class AskedMute(msgspec.Struct, forbid_unknown_fields=True):
-    """A mute that a reader wants to create or, in `undo`, the id of a mute to end. With an empty pattern, none is
+    """A mute that a reader wants to create or, in `undo`, the id of a mute to end. If the pattern is empty, no mute is
     created.
 
     `minutes` is 0 for a mute without an end, `begins_us` is 0 for a mute that begins now.
@@ -218,8 +218,8 @@ class RemovedBacktest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedRule(msgspec.Struct, forbid_unknown_fields=True):
-    """A standing rule that an operator makes or, in `remove`, the id of a rule to remove. With an empty text, none is
-    made.
+    """A standing rule that an operator makes or, in `remove`, the id of a rule to remove. If the text is empty, no rule
+    is made.
     """
 
     text: Annotated[str, Meta(max_length=MAX_TEXT, pattern=r"^[ -~]*\Z")] = ""
@@ -228,8 +228,8 @@ class AskedRule(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedSteer(msgspec.Struct, forbid_unknown_fields=True):
-    """What an operator wants of the replay of the run `run`: see `store.steering.Wish`. The `value` of a jump is in ms
-    of the exchange's clock.
+    """What an operator wants the replay of the run `run` to do: see `store.steering.Wish`. The `value` of a jump is in
+    ms of the exchange's clock.
     """
 
     run: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]

@@ -50,7 +50,7 @@ class Tries:
         self._addresses: OrderedDict[str, tuple[int, float]] = (
             OrderedDict()
         )  # number of failed attempts, and time of the last one
-        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # failed attempts, and since what time
+        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # failed attempts, and their start
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, name: str, address: str) -> float:
@@ -76,7 +76,7 @@ class Tries:
         return 0.0
 
     def right(self, name: str, address: str) -> None:
-        """Note that the last attempt succeeded."""
+        """Record that the last attempt succeeded."""
         network = network_of(address)
         with self._lock:
             self._addresses.pop(network, None)

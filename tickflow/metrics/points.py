@@ -104,7 +104,7 @@ class Points(Columns):
 
 
 def point_time(time_us: Ints, offset: Ints) -> Ints:
-    """The time of a point in ns: the event's time in us, and its record's offset below that time's resolution.
+    """The time of a point in ns: the event's time, with the record's offset in the digits below the event's resolution.
 
     >>> point_time(np.array([1_000_000, 1_000_001]), np.array([5_000_007, 5_007])).tolist()
     [1000000007, 1000001007]

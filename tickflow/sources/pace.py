@@ -1,7 +1,7 @@
 """When a recorded tick is due: a clock that shows the time in a recording and can be paused, sped up and moved.
 
 Both sources of recorded ticks, `replay` and `recorded`, use it. `Clock` is pure; `Pace` reads a monotonic clock and
-obeys the wishes of readers (see `store.steering`).
+obeys readers' wishes (see `store.steering`).
 """
 
 import logging
@@ -30,8 +30,8 @@ logger = logging.getLogger("tickflow.producer")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Shows the time `at_us` (µs since 1970) in a recording when a monotonic clock reads `since` (s); from then on,
-    `speed` times the time of the monotonic clock passes, or none if `paused`.
+    """Shows the time `at_us` (µs since 1970) in a recording when a monotonic clock reads `since` (s); from then on it
+    runs at `speed` times the rate of the monotonic clock, or stands still if `paused`.
     """
 
     at_us: int
@@ -119,9 +119,9 @@ class Pace:
         return max(1, int(np.searchsorted(self.due(times_us), self.monotonic(), side="right")))
 
     def given(self, last_us: int) -> None:
-        """Note that ticks were given out, up to the time `last_us`."""
+        """Record that ticks were given out, up to the time `last_us`."""
         with self._lock:
-            if last_us > self._sent_us:  # otherwise nothing is new, and the replay may still be before what it gave out
+            if last_us > self._sent_us:  # else the replay may still be before that tick
                 self._rewound = False
             self._sent_us = max(self._sent_us, last_us)
             self._next_us = max(self._next_us, last_us)
@@ -164,7 +164,7 @@ class Pace:
             logger.info("%s asked: %s", kept.made_by or "a reader", words)
 
     def _obeyed_by(self, clock: Clock, wish: Wish, now: float) -> Clock:
-        clock = clock.moved(self._shown(now), now) if self._ended else clock  # it does not run on after the end
+        clock = clock.moved(self._shown(now), now) if self._ended else clock  # the clock stands still at the end
         if wish.act in (PLAY, PAUSE):
             return clock.halted(now, paused=wish.act == PAUSE)
         if wish.act != JUMP:

@@ -175,7 +175,7 @@ class Recorded:
                 break
 
     def _rows(self, files: list[Path]) -> Iterator[tuple[int, Tick]]:
-        """The ticks of one partition in the order of its log, each with the ms at which it was appended."""
+        """The ticks of one partition in the order of its log, each with its append time in ms."""
         import pyarrow as pa
         import pyarrow.parquet
 

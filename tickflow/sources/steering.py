@@ -1,4 +1,4 @@
-"""Connects a steered replay with the store: brings it the wishes of readers, and reports its state."""
+"""Connects a steered replay with the store: passes the readers' wishes to the replay, and reports its state."""
 
 import logging
 import threading

@@ -23,7 +23,7 @@ class AlertStore(ABC):
 
     @abstractmethod
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
-        """Note that messages about these stored alerts were sent or abandoned; no other field changes."""
+        """Record that messages about these stored alerts were sent or abandoned; no other field changes."""
 
     @abstractmethod
     def alerts(

@@ -1,4 +1,4 @@
-"""Standing rules, shared by all pages and workers, and from where to where they hold.
+"""Standing rules, shared by all pages and workers, and the offsets between which each of them applies.
 
 Two adapters implement this: `influx/rules.py` (the bucket `<bucket>_rules`) and `sqlite/rules.py` (two tables).
 """
@@ -34,7 +34,7 @@ class RuleStore(ABC):
 
     @abstractmethod
     def begun(self) -> Collection[str]:
-        """The ids of the rules that any workers have begun."""
+        """The ids of the rules that any worker has begun to apply."""
 
     @abstractmethod
     def check(self) -> None:

@@ -1,4 +1,5 @@
-"""How readers steer a replay through the store: their wishes, and the state that the producer reports.
+"""How readers steer a replay through the store: their wishes (commands such as pause or jump), and the state that the
+producer reports.
 
 Both are kept beside the acknowledgements. Two adapters implement the store: `influx/steering.py` (the bucket
 `<bucket>_acks`) and `sqlite/steering.py` (two tables).
@@ -25,7 +26,7 @@ FORM = "play, pause, speed FACTOR or jump MICROSECONDS"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a reader wants of a replay. `value` is the factor of `speed`, or the time of `jump` in µs since 1970;
+    """What a reader wants a replay to do. `value` is the factor of `speed`, or the time of `jump` in µs since 1970;
     otherwise 0. Raises `ValueError` for anything else.
     """
 
@@ -97,7 +98,7 @@ class KeptWish:
 
 
 def kept_wish(run: str, number: str, text: str, made_ns: int, made_by: str) -> KeptWish | None:
-    """A stored wish; `None` if its text is no wish, which only another program can have stored."""
+    """A stored wish; `None` if its text is not a wish: then another program stored it."""
     try:
         return KeptWish(run, number, Wish.parse(text), made_ns, made_by)
     except ValueError:
@@ -153,9 +154,7 @@ class SteeringStore(ABC):
 
     @abstractmethod
     def wishes(self, run: str) -> Sequence[KeptWish]:
-        """The newest `MOST_WISHES` wishes for a run, in the order in which they were made; those that are no wishes are
-        left out.
-        """
+        """The newest `MOST_WISHES` wishes for a run, in the order in which they were made, without invalid ones."""
 
     @abstractmethod
     def report(self, state: ReplayState) -> None:

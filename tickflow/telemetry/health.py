@@ -70,7 +70,7 @@ class Health:
         ready_seconds: float = math.inf,
         overdue: State = State.WAITING_FOR_STORE,
     ) -> None:
-        """Note that the loop has completed an iteration, and what it is doing.
+        """Record that the loop has completed an iteration, and what it is doing.
 
         With `patient`, the loop is now waiting for a server inside one call that has its own time-outs, so no iteration
         is expected meanwhile. A report of a ready state is valid for `ready_seconds`, then the state is `overdue`.

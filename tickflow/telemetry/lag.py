@@ -58,7 +58,7 @@ class LagClock:
             known.in_flight.append(stretch)
 
     def commit(self, partition: int, committed: int, now_ms: int) -> None:
-        """Note that the group has committed the partition up to the offset `committed`."""
+        """Record that the group has committed the partition up to the offset `committed`."""
         known = self._partitions.get(partition)
         if known is None:
             return

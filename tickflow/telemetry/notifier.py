@@ -37,11 +37,11 @@ class NotifierTelemetry:
         self._waiting[channel] = messages, oldest
 
     def sent(self, channel: str, messages: int) -> None:
-        """Note that a channel accepted messages."""
+        """Record that a channel accepted messages."""
         self._sent.labels(channel).inc(messages)
 
     def given_up(self, channel: str, messages: int) -> None:
-        """Note that messages to a channel were abandoned."""
+        """Record that messages to a channel were abandoned."""
         self._given_up.labels(channel).inc(messages)
 
     def outbox(self) -> dict[str, tuple[int, float]]:

@@ -65,7 +65,7 @@ class PageTelemetry:
                 self._viewers[viewer] = self._clock()
 
     def shown(self, probe_ns: int) -> None:
-        """Note that a page was read, and the event time of the newest probe in it."""
+        """Record that a page was read, and the event time of the newest probe in it."""
         before, looked, now = self._probe_ns, self._probe_looked, self._clock()
         self._probe_ns, self._probe_looked = probe_ns, now
         if before is not None and probe_ns > before and now - looked <= PROBE_LOOK_SECONDS:

@@ -29,7 +29,7 @@ class ProducerTelemetry:
         Gauge("tickflow_build_info", "The program.", ("version",), registry=self.registry).labels(version).set(1)
 
     def wait_for_log(self, where: str) -> None:
-        """Note that the producer is now connecting to the log, which may take any length of time."""
+        """Record that the producer is now connecting to the log, which may take any length of time."""
         self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
 
     def turn(self, *, trouble: str = "", pause: bool = False) -> None:
@@ -39,7 +39,7 @@ class ProducerTelemetry:
         self.health.note(_report(trouble), patient=pause)
 
     def publish(self, *, trouble: str = "") -> None:
-        """Note that a batch is now handed to the log, which blocks while too many ticks are not acknowledged.
+        """Record that a batch is now handed to the log, which blocks while too many ticks are not acknowledged.
 
         The producer stays live: a restart would lose the ticks that the log has not acknowledged.
         """

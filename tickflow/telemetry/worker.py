@@ -91,11 +91,11 @@ class WorkerTelemetry:
         return time.monotonic() >= self._due_at
 
     def wait_for(self, state: State, sentence: str) -> None:
-        """Note that the worker is now waiting for a server, inside one call that has its own time-outs."""
+        """Record that the worker is now waiting for a server, inside one call that has its own time-outs."""
         self.health.note(Report(state, sentence), patient=True)
 
     def read(self, partitions: Mapping[int, Assigned], records: Mapping[int, Sequence[Record]]) -> None:
-        """Note that a poll brought records of these partitions."""
+        """Record that a poll brought records of these partitions."""
         self.lag.follow({n: ((ours.epoch, ours.life), ours.emit_from) for n, ours in partitions.items()})
         for partition, found in records.items():
             ours = partitions.get(partition)
@@ -107,12 +107,12 @@ class WorkerTelemetry:
                 self.lag.read(partition, Stretch(found[first].timestamp, found[-1].offset + 1))
 
     def stored(self, probes_ns: Iterable[int]) -> None:
-        """Note that the probes with these event times have just been stored."""
+        """Record that the probes with these event times have just been stored."""
         for time_ns in probes_ns:
             self.probe_seconds.observe(max(0, self._clock() - time_ns) / 1e9)
 
     def commit(self, committed: Mapping[int, int]) -> None:
-        """Note that the group has committed up to these offsets, by partition."""
+        """Record that the group has committed up to these offsets, by partition."""
         now_ms = self._clock() // 1_000_000
         for partition, offset in committed.items():
             self.lag.commit(partition, offset, now_ms)

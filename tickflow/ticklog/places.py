@@ -1,4 +1,4 @@
-"""Finds the offset in a log that belongs to a time."""
+"""Finds the offset in a log that corresponds to a time."""
 
 from tickflow.ticklog.base import Bounds, TickLog
 

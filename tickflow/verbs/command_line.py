@@ -195,7 +195,7 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
 
 
 def changes_of(settings: VerbSettings, topic_id: str, *, stop: StopEvent) -> Sequence[Change]:
-    """From where to where each standing rule holds, for the group's workers. Raises `SettingError`, `StoreError`."""
+    """The offsets at which standing rules begin and end for the group. Raises `SettingError`, `StoreError`."""
     with closing(open_rules(settings, stop)) as store:
         return store.changes(workers_of(settings.kafka_group, settings.kafka_topic, topic_id))
 

@@ -284,8 +284,9 @@ class Assignments(Mapping[int, Assigned]):
         return {number: replace(begin, seek=seeks[number]) for number, (begin, _) in plans.items()}
 
     def _kept(self, partition: int, begin: RestorePlan) -> tuple[RestorePlan, Windows, Arrivals]:
-        """The windows and arrivals of the alerts' checkpoint, with a plan that reads on from there; without them, empty
-        ones with the same plan. Where the plan lacks records, it is followed, so that what it says is what is computed.
+        """The windows and arrivals of the alerts' checkpoint, with a plan that reads on from there. Without such a
+        checkpoint, and if the plan reports missing records, they are empty and the plan is unchanged: the values then
+        agree with the plan's note.
         """
         offset, state = self._desk.take_windows(partition) if self._desk else (0, b"")
         if state and not begin.cold:
@@ -298,7 +299,9 @@ class Assignments(Mapping[int, Assigned]):
         return begin, Windows(self._span), Arrivals()
 
     def _save_windows(self, partition: int, offset: int) -> bytes:
-        """The state of a partition's windows after all records before `offset`; empty if they have another position."""
+        """The state of a partition's windows after all records before `offset`; empty if the windows are not at that
+        offset.
+        """
         ours = self._ours.get(partition)
         if ours is None or ours.read_up_to != offset:
             return b""

@@ -46,7 +46,7 @@ class Letter(NamedTuple):
         return held + sum(len(name.encode()) + len(content) for name, content in self.headers)
 
     def cut(self) -> "Letter":
-        """The letter cut to fit; a letter that is cut already is returned unchanged."""
+        """The letter, cut to fit; a letter that was cut already is returned unchanged."""
         if any(name == CUT_SIZE for name, _ in self.headers):
             return self
         headers = list(self.headers)

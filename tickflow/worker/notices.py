@@ -83,7 +83,7 @@ class Notices:
         self.speak()
 
     def expired(self, points: Points, written: Written) -> None:
-        """Note that the store dropped some of these points, which lie outside its retention."""
+        """Record that the store dropped some of these points, which lie outside its retention."""
         oldest, newest = (_moment(int(each)) for each in (points.time_ns.min(), points.time_ns.max()))
         self._expired += written.expired
         self._expired_at = self._clock()

@@ -41,7 +41,7 @@ class Reporter:
         self._trouble = Saying(logger)
 
     def note(self, points: Points) -> None:
-        """Note that a batch was processed; it has at least one point."""
+        """Record that a batch was processed; it has at least one point."""
         self._processed_at = self._clock()
         self.newest_event = max(self.newest_event or 0, int(points.time_ns.max()))
 

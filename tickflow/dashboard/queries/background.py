@@ -70,7 +70,7 @@ class Background:
         asked = self._monotonic()
         DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
         try:
-            with suppress(StoreError):  # the refresh itself runs into the same error
+            with suppress(StoreError):  # the refresh itself fails with the same error
                 answer = ask()
                 with self._lock:
                     self._answers.pop(key, None)

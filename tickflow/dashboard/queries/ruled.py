@@ -14,7 +14,7 @@ class Ruled:
         self._store = store
 
     def told(self) -> list[dict[str, Any]]:
-        """The rules that stand, for the browser, the newest first; `begun` says whether a worker has taken one up.
+        """The rules in force, for the browser, newest first; `begun` says whether a worker has begun to apply the rule.
         Raises `StoreError`.
         """
         begun = self._store.begun()
@@ -38,7 +38,7 @@ class Ruled:
         return ""
 
     def remove(self, number: str) -> None:
-        """Remove the rule with the id `number`, if it stands. Raises `StoreError`."""
+        """Remove the rule with the id `number`, if it is in force. Raises `StoreError`."""
         for each in self._standing():
             if each.id == number:
                 self._store.keep(StandingRule(each.id, each.made_ns, each.text, each.made_by, removed=True))

@@ -57,7 +57,7 @@ class Steered:
                 if self._monotonic() - self._asked >= wait:
                     self._asked = self._monotonic()
                     self._state = self._store.state()
-            except StoreError:  # every refresh runs into the same error, and says it
+            except StoreError:  # every refresh fails with the same error, and reports it
                 return self._state
             finally:
                 self._lock.release()

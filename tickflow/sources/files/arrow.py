@@ -179,5 +179,5 @@ def _cells(column: Any) -> Cells:
         return found
     texts = ["" if value is None else str(value) for value in column.to_pylist()]
     if types.is_decimal(kind):
-        return np.array(texts, dtype=object)  # an array, as all typed numbers: their decimal sign is no question
+        return np.array(texts, dtype=object)  # an array, so that no decimal sign is looked for
     return texts

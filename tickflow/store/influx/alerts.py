@@ -53,7 +53,7 @@ class InfluxAlerts(AlertStore):
         self._write(list(map(to_line, alerts)))
 
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
-        """Note that messages about these alerts were sent or abandoned. This writes only the field `notified`; the
+        """Record that messages about these alerts were sent or abandoned. This writes only the field `notified`; the
         other fields keep their values.
         """
         self._write([to_notified_line(each, sent=sent) for each in alerts])

@@ -53,7 +53,7 @@ class EmbeddedAlerts(AlertStore):
                 raise self._file.failure(error) from error
 
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
-        """Note that messages about these alerts were sent or abandoned."""
+        """Record that messages about these alerts were sent or abandoned."""
         with self._file.open() as connection:
             try:
                 connection.executemany(

@@ -124,7 +124,7 @@ class EveryLatest:
         return self._each.setdefault(most, Latest(self._clock, most=most))
 
     def forget(self) -> None:
-        """Note that points were deleted."""
+        """Record that points were deleted."""
         for each in list(self._each.values()):
             each.forget()
 

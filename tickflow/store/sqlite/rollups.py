@@ -77,7 +77,9 @@ def roll(connection: sqlite3.Connection, block: Block) -> None:
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int) -> dict[int, Pixels]:
-    """The stored columns `level_ns` wide, for each rolled-up block that lies entirely in [`since_ns`, `until_ns`)."""
+    """The stored columns that are `level_ns` wide, of each rolled-up block that lies entirely in [`since_ns`,
+    `until_ns`).
+    """
     stored = _stored(connection, symbol, since_ns, until_ns, level_ns)
     return {block: unpacked(columns) for block, columns in stored.items()}
 
@@ -97,7 +99,7 @@ def totals(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns:
 def _stored(
     connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int
 ) -> dict[int, bytes]:
-    """What is stored of each rolled-up block that lies entirely in [`since_ns`, `until_ns`)."""
+    """The stored data of each rolled-up block that lies entirely in [`since_ns`, `until_ns`)."""
     first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
     rows = connection.execute(
         "SELECT block, columns FROM store_rollups WHERE symbol = ? AND level = ? AND block >= ? AND block < ? "
@@ -155,7 +157,7 @@ class Waiting:
         self._older: deque[Block] | None = None
 
     def touched(self, blocks: Iterable[Block]) -> None:
-        """Note that points of these blocks were written. A block is due once its symbol has a newer one."""
+        """Record that points of these blocks were written. A block is due once its symbol has a newer one."""
         for symbol, block in sorted(set(blocks), key=lambda each: each[1]):
             before = self._newest.get(symbol, block)
             if block != before:

@@ -15,15 +15,15 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self._noted: list[tuple[Literal["revoked", "assigned"], list[int]]] = []
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Note that partitions were revoked."""
+        """Record that partitions were revoked."""
         self._note("revoked", revoked)
 
     def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
-        """Note that partitions were lost without notice."""
+        """Record that partitions were lost without notice."""
         self._note("revoked", lost)
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Note that partitions were assigned."""
+        """Record that partitions were assigned."""
         self._note("assigned", assigned)
 
     def take(self) -> list[tuple[Literal["revoked", "assigned"], list[int]]]:
