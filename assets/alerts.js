@@ -6,7 +6,7 @@ import { words } from "./words.js";
 import { worth } from "./worth.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-const episodes = new Map(); // the episodes, by key as text
+const episodes = new Map(); // the episodes; the keys of this map are their keys as text
 const LIMIT = facts.max_episodes;
 let go = () => {}; // moves the chart to a moment; `page.js` sets it
 

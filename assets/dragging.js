@@ -1,5 +1,6 @@
-/* Orders the starred symbols of the watch list by a drag of their rows; a line shows where the dragged row will stand.
-   A row without a star gets one when it is dropped. A finger drags by the star, since elsewhere it scrolls the list. */
+/* Lets the reader drag the starred rows of the watch list into a different order; a line shows where the dragged row
+   will stand. A row without a star gets one when it is dropped. A finger drags by the star, since elsewhere it scrolls
+   the list. */
 import { stars } from "./stars.js";
 import { watch } from "./watch.js";
 

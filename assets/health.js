@@ -72,7 +72,7 @@ function freshness(drawn) {
   if (!state) return { word: "connecting", kind: "empty" };
   if (state.down) {
     return {
-      word: `store ${state.store}`, // slow, down or refuses
+      word: `store ${state.store}`, // the store's state: "slow", "down" or "refuses"
       kind: "down",
       sentence: `${state.down.replace(/\.?$/, ".")} Trying again every ${heard.refresh} s.`,
     };

@@ -33,8 +33,8 @@ import { words } from "./words.js";
 const { ANSWER_MS, heard, write, hidden, freshness, emptiness, truth } = health;
 const { rows } = watch;
 const ASK_AGAIN_MS = 10_000;
-const FRAMES_MS = 50; // time to show what was drawn
-const LATEST_MS = 5_000; // the grid comes at this time even if the store does not answer
+const FRAMES_MS = 50; // a pause in which the browser shows what was drawn
+const LATEST_MS = 5_000; // the grid is loaded at this time at the latest, even if the store does not answer
 let currentView = null;
 let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the last request for a new drawing
 const element = (id) => document.getElementById(id);
@@ -97,7 +97,7 @@ function view(symbol, range, _chosen, drawn, before) {
   if (next.overview !== (document.body.dataset.view === "overview")) watch.widen(next.overview);
   setProps("range-narrow", { value: range });
   currentView = next;
-  const own = place.reached(); // whether the reader chose it, and not Back or Forward
+  const own = place.reached(); // whether the reader chose it, rather than going Back or Forward
   if (before && viewOf(before) === viewOf(currentView)) {
     place.write();
     if (!own && drawn && viewOf(drawn) === viewOf(currentView)) place.arrive();

@@ -8,8 +8,8 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "resetScale2d", "sendChartToCloud", "sendDataToCloud"],
   toImageButtonOptions: { format: "png", scale: 2, filename: "tickflow" },
 };
-const waiting = new Map(); // figures by element, until Plotly is loaded
-const later = new Map(); // axes by element, until Plotly is loaded
+const waiting = new Map(); // figures to draw once Plotly is loaded, by element
+const later = new Map(); // axes to draw once Plotly is loaded, by element
 const hands = new Map(); // the event handlers of each element
 
 /** Plotly's element inside `id`, once there is one; its `data` and `layout` are those that are drawn. */

@@ -1,11 +1,12 @@
-/* Standing rules, such as "AAPL price > 200": kept in the store for all, and taken up by the workers while they run. */
+/* Standing rules, such as "AAPL price > 200": kept in the store for all readers; running workers begin to apply them
+   within seconds. */
 import { facts } from "./facts.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-const AGAIN_MS = 2_000; // ask again while no worker has taken up a rule
+const AGAIN_MS = 2_000; // ask again while a rule is not applied by any worker yet
 let known = null; // the rules; null if the page has none
 let trouble = "";
-let asked = null; // the request without an answer
+let asked = null; // the request that has no answer yet
 let removed = ""; // the text of the rule that was removed last
 let box = null;
 let later = null;

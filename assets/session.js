@@ -14,10 +14,10 @@ function show() {
   place.hidden = !known.name && !known.ended;
   write("person-name", known.ended || !known.name ? "" : `${known.name} (${known.role})`);
   element("sign-out").hidden = known.ended || !known.signs_out;
-  if (known.signs_out) element("person-name").href = "account"; // behind a proxy, accounts are the proxy's matter
+  if (known.signs_out) element("person-name").href = "account"; // behind a proxy, the proxy manages the accounts
   const again = element("sign-in");
   again.hidden = !known.ended;
-  again.href = `${known.signs_out ? "login" : "."}${window.location.search}`; // behind a proxy, every visit signs in
+  again.href = `${known.signs_out ? "login" : "."}${window.location.search}`; // behind a proxy, a reload signs in
 }
 
 /* Ask the server who is signed in; on loopback, without a login, users have no name. */
@@ -51,15 +51,15 @@ async function notice(answer, output) {
   show();
 }
 
-/* Dash's renderer sends requests with `fetch`. It takes a refusal for a defect of the page; the answer "no content"
-   changes nothing. */
+/* Dash's renderer sends requests with `fetch`. It would treat a refusal as a bug of the page; so it gets the answer "no
+   content", which changes nothing. */
 const real = window.fetch.bind(window);
 window.fetch = async (asked, options) => {
   const answer = await real(asked, options);
   if (!String(asked?.url ?? asked).includes(CALLBACKS)) return answer;
   const isRefused = isOver(answer) || answer.status === 403;
   const [, output = ""] = /"output":\s*"([\w.-]+)"/.exec(options?.body ?? "") ?? [];
-  notice(answer, output).catch(() => {}); // a failed request is repeated at the next answer that shows a change
+  notice(answer, output).catch(() => {}); // if asking fails, a later answer with another role asks again
   return isRefused ? new Response(null, { status: 204 }) : answer;
 };
 

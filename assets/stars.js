@@ -39,7 +39,7 @@ function move(symbol, by) {
   return true;
 }
 
-/** Put a symbol before a starred one or, by default, behind all; it gets a star if it has none. */
+/** Put a symbol before a starred one or, by default, after all others; it gets a star if it has none. */
 function put(symbol, before = null) {
   if (symbol === before) return;
   const others = all().filter((each) => each !== symbol),

@@ -42,7 +42,7 @@ let stepUs = 1;
 const STEPS = 24;
 
 /* A row with its trend continued: the last point moves, and each step adds another point. The trend of a period is
-   whole. */
+   already complete. */
 function carried(row) {
   const known = rows.get(row.symbol);
   const ended_us = row.trend || !known ? row.event_us : known.ended_us;
@@ -263,7 +263,7 @@ for (const kind of ["mousedown", "click"])
     true,
   );
 
-/* Sorted rows keep their places while the pointer is over them and moves now and then. */
+/* Sorted rows keep their places while the pointer is over them, unless it has not moved for a while. */
 let pointedAt = -HOLD_MS,
   isHeld = false;
 const isPointed = () => performance.now() - pointedAt < HOLD_MS;
