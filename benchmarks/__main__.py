@@ -8,7 +8,7 @@
     viewers    20 pages on one server, on both stacks, compared with sending whole figures
     first-view bytes and seconds until Chromium has drawn a chart, cold and warm
     real-day   the page in Chromium on a real day: opening, wheel, drag, a replay at 60 times its speed, a refresh
-    earlier    opening that day by this page and by an earlier version's (EARLIER=its checkout), in turns
+    earlier    opening that day by this page and by an earlier version's (EARLIER=its checkout), alternately
     quiet      five minutes of an open page: no request to other hosts, no error
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
     drill      eight faults: how soon metrics, status, log and page report each

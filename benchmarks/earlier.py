@@ -1,4 +1,4 @@
-"""Opening a real day in Chromium: this page and that of an earlier version, in turns in one run.
+"""Opening a real day in Chromium: this page and that of an earlier version, alternately in one run.
 
     git worktree add --detach ../earlier COMMIT
     EARLIER=../earlier make bench CASES=earlier

@@ -117,13 +117,13 @@ class Looks:
             thread.join()
 
     def differences(self) -> dict[str, dict[str, float]]:
-        """Per unit: how many pairs were compared, the highest lag among theirs, and the largest difference."""
+        """Per unit: how many pairs of lags were compared, the exporter's highest lag, and the largest difference."""
         back, ahead = AROUND_SECONDS
         found = {unit: {"compared": 0, "highest": 0.0, "largest": 0.0} for unit in WANTED}
         for collected, lags in self.theirs:
             near = [each for when, each in self.ours if collected - back <= when <= collected + ahead]
             if len(near) < (back + ahead) / LOOK_SECONDS / 2:
-                continue  # the worker was away
+                continue  # the worker was stopped
             for unit, figures in found.items():
                 for partition, lag in lags[unit].items():
                     same = [each[unit][partition] for each in near if partition in each[unit]]

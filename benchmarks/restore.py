@@ -1,7 +1,7 @@
 """A restart with many symbols, some of which are quiet: seconds from the start of the process to its first new point.
 
 Six partitions, 5,000 symbols of which a tenth ticked once, at the beginning, and then half a million ticks of the
-others. The worker is ended by SIGTERM and by kill -9 in turns, and a few ticks are sent while it is away; the audit
+others. The worker is ended alternately by SIGTERM and by kill -9, and a few ticks are sent while it is away; the audit
 must find the store EQUAL at the end. With `ALERTS=false` there is no checkpoint: then the windows are read again.
 """
 

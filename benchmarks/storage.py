@@ -117,7 +117,9 @@ def _measure(own: Own, topic: str, ticks: int, symbols: int) -> dict[str, Any]:
 
 
 def _restart(own: Own, environment: dict[str, str], ticks: int) -> float:
-    """Seconds from a worker's start until it has rebuilt its windows and committed records that came while none ran."""
+    """Seconds from a worker's start until it has rebuilt its windows and committed the records that arrived while no
+    worker ran.
+    """
     more = own.of(1_000, 500)
     own.preload(environment["KAFKA_TOPIC"], load.records(more, more))
     begun = time.monotonic()

@@ -82,7 +82,7 @@ class History:
         store.write(Points.joined([self._as(name, moment) for name in names]))
 
     def _as(self, name: str, points: Points) -> Points:
-        """A copy of the points under that symbol, with the next offsets of the log."""
+        """A copy of the points with the symbol `name` and the next offsets of the log."""
         offsets = np.arange(self._offset, self._offset + len(points))
         self._offset += len(points)
         prices = points.price + offsets[-1] % 7 / 100  # so that every tick moves the price

@@ -1,4 +1,4 @@
-"""What telemetry costs: one worker whose metrics are read once a second, against one that serves none, in turns."""
+"""What telemetry costs: one worker whose metrics are read once a second, against one that serves none, alternately."""
 
 import random
 import statistics

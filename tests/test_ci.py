@@ -73,7 +73,7 @@ def test_both_end_with_make_check_and_make_test() -> None:
 
 
 def test_ci_run_needs_no_package_before_make_install() -> None:
-    """A bare machine has Python alone: a module with a requirement ended `.ci/run` after 2 s once."""
+    """A bare machine has only Python: a module that imported a package once ended `.ci/run` after 2 s."""
     modules = re.findall(r"python3 -m (\S+)", CI_RUN.read_text(encoding="utf-8"))
     assert modules
     for module in ("devtools.building", *modules):

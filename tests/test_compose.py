@@ -381,7 +381,7 @@ def test_secrets_are_files_that_the_script_makes_and_each_goes_where_it_is_used(
 def test_make_containers_starts_every_service_but_those_of_images_that_are_hard_to_have() -> None:
     text = (PROJECT / "scripts" / "containers.sh").read_text()
     started = {name for line in re.findall(r'services="([^"]+)"', text) for name in line.split()}
-    by_hand = {"kafka", "influxdb", "auditor"} | INIT  # what the others depend on, and what judges them
+    by_hand = {"kafka", "influxdb", "auditor"} | INIT  # what the others depend on, and what checks them
     assert started | by_hand == set(SERVICES) - {"grafana", "alertmanager"}
     assert set(re.findall(r"docker-compose[.a-z]*\.yml", text)) == {
         path.name for path in PROJECT.glob("docker-compose*.yml")

@@ -79,7 +79,7 @@ def test_a_good_state_is_found_among_any_records(given_: list[Any]) -> None:
 def test_one_read_finds_for_each_partition_what_a_read_of_its_own_finds(
     written: list[tuple[int, int, int, int]],
 ) -> None:
-    """Written are chunks of states of two chunks or one, among them incomplete ones and ones that do not fit."""
+    """The records are chunks of states; a state has one chunk or two, may be incomplete, and may not fit."""
     made = []
     for partition, generation, chunk, offset in written:
         packed = zlib.compress(b"%d" % offset)

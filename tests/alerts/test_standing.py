@@ -1,4 +1,4 @@
-"""Standing rules hold from one tick to another, and restarts and batches change neither."""
+"""A standing rule applies from one tick up to another; restarts and the division into batches change neither."""
 
 import threading
 from collections.abc import Sequence

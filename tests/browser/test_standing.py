@@ -1,4 +1,4 @@
-"""Price lines become rules: a worker takes them up while it runs, and the page lists what they raise."""
+"""Price lines become rules: a running worker begins to apply them, and the page lists what they raise."""
 
 import contextlib
 import re
@@ -44,7 +44,7 @@ def test_a_drawn_line_becomes_a_rule_and_the_tick_that_crosses_it_an_alert(
     expect(page.locator(".rule-text")).to_have_value(RULE)
     page.get_by_role("button", name="Raise alerts").click()
     expect(page.locator(".rules-list li")).to_contain_text(RULE)
-    expect(page.locator(".rules-list li span")).to_have_text(f"{RULE} (local)")  # a worker has taken it up
+    expect(page.locator(".rules-list li span")).to_have_text(f"{RULE} (local)")  # a worker has begun to apply it
     page.get_by_role("button", name="Close").click()
 
     publish(log, [trade(150.5), trade(151.5)])

@@ -81,7 +81,7 @@ def test_two_readers_steer_one_replay_and_both_see_where_it_is(pages: tuple[Page
     for page in pages:
         expect(page.locator("#replay-at")).to_have_text("Replay paused at 10:10:00 ET · Oct 7, 2013")
         shows(page, 2_400)
-    jump(one, "09:40:00")  # back: the page shows what was, MSFT had not begun
+    jump(one, "09:40:00")  # back: the page shows the state of that time, before MSFT began
     for page in pages:
         expect(page.locator("#replay-at")).to_have_text("Replay paused at 09:40:00 ET · Oct 7, 2013")
         shows(page, 600)

@@ -576,7 +576,7 @@ def test_only_the_owner_can_read_the_file(tmp_path: Path, users: Accounts) -> No
 
 def test_two_processes_that_change_the_accounts_at_once_keep_both_changes(tmp_path: Path) -> None:
     def add(who: str) -> None:
-        accounts = Accounts(tmp_path / "users.json")  # as the page and a flag have one each
+        accounts = Accounts(tmp_path / "users.json")  # the page and the script's flags each have their own instance too
         for at in range(20):
             accounts.add_user(f"{who}{at}", "viewer", VIEWER[1])
 

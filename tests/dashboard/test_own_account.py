@@ -92,7 +92,7 @@ def test_a_password_is_changed_only_with_the_current_one_for_an_allowed_one(
 
 
 def test_the_current_password_cannot_be_guessed_on_the_page_of_the_account(client: FlaskClient) -> None:
-    """Attempts at an unattended browser are limited as at the sign-in."""
+    """Attempts at the password in an unattended browser are limited as those of the sign-in page."""
     sign_in(client, VIEWER)
     answers = [change(client, f"a wrong password {at}") for at in range(12)]
     assert [each.status_code for each in answers].count(401) < 8

@@ -1,4 +1,6 @@
-"""The page beside a steered replay: what it tells and asks, and which moment it shows."""
+"""The page of a steered replay: the state that it shows, the wishes that it stores, and the moment to which it shows
+data.
+"""
 
 import itertools
 import threading
@@ -32,7 +34,7 @@ WALL_MS = 1_381_138_200_000.0
 
 
 def reported(second: float, **changes: object) -> ReplayState:
-    """A report of now, of a replay at this second."""
+    """A report, written now, of a replay that is at this second."""
     now = time.time_ns()
     plain: dict[str, object] = {"rewound": False, "turns": 0, "obeyed": "", "run": RUN}
     position = epoch_us(BEGIN + timedelta(seconds=second))
@@ -46,7 +48,7 @@ def steering(tmp_path: Path) -> SteeringStore:
 
 @pytest.fixture
 def store() -> MemoryStore:
-    """A minute of AAPL and, from its thirtieth second on, of MSFT; each fifteenth tick of AAPL is far off."""
+    """A minute of AAPL and, from its thirtieth second on, of MSFT; every fifteenth tick of AAPL is an outlier."""
     found = MemoryStore()
     feed = Feed(start=BEGIN, source="replay")
     for second in range(60):
@@ -160,7 +162,7 @@ def test_a_replay_that_was_moved_back_is_shown_as_it_was_at_that_moment(
     ends = [max(episode["start_us"] for episode in each["alerts"]["episodes"]) for each in (present, past)]
     assert ends[1] < epoch_us(BEGIN + timedelta(seconds=20)) < ends[0]
 
-    steering.report(reported(23, rewound=True, turns=1))  # it plays on
+    steering.report(reported(23, rewound=True, turns=1))  # the replay continues
     follow = delta(client, past["drawn"], past["watch"]["cursors"])
     assert follow["drawn"]["newest_us"] == epoch_us(BEGIN + timedelta(seconds=22))
     assert [row["price"] for row in follow["watch"]["rows"]] == [100.22]

@@ -288,8 +288,8 @@ def test_an_assignment_reads_states_and_rules_once_for_all_partitions(
 
 
 def test_a_quiet_symbol_does_not_hold_back_a_restart(chain: Chain, script: StartScript) -> None:
-    """The windows come with the checkpoint: what a `kill -9` leaves to read is what came after it, and every point is
-    still that of a recomputation from the whole log.
+    """The windows come with the checkpoint: after a `kill -9` only the records after it are read, and every point still
+    equals a recomputation from the whole log.
     """
     log = open_log(load(chain.env), StopEvent())
     log.connect()

@@ -99,7 +99,9 @@ def shown(store: MetricsStore, reader: Reader) -> MetricsStore:
 
 
 def assert_as_recomputed(latest: Points, expected: pd.DataFrame) -> None:
-    """Each symbol's newest point has the price and the metrics of its last tick; bits differ in the oracle's sums."""
+    """Each symbol's newest point has the price and the metrics of its last tick; the oracle's sums differ in the last
+    bits.
+    """
     assert latest.symbol == sorted(expected.index)
     for name in ("price", "volume", *METRICS):
         np.testing.assert_allclose(

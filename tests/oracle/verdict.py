@@ -103,7 +103,7 @@ def metrics_by_symbol(points: pd.DataFrame) -> dict[str, list[tuple[float, ...]]
 
 @dataclass(frozen=True)
 class LettersVerdict:
-    """How the dead letters differ from the expected ones; a repeated letter is no difference."""
+    """How the dead letters differ from the expected ones; a repeated letter does not count as a difference."""
 
     expected: int
     lost: int

@@ -32,9 +32,7 @@ THERE = "https://influxdb:8086"
 
 
 def given_to(service: str, influx: SecuredInfluxd, authority: Authority) -> dict[str, str]:
-    """The environment of a service in the secured form, with InfluxDB's place and its authority's file as they are in
-    this test.
-    """
+    """The environment of a service in the secured form, with the URL and the authority of this test's InfluxDB."""
     both = SERVICES[service].get("environment", {}) | SECURED[service]["environment"]
     here = {THERE: influx.server.url, "https://localhost:8086": influx.server.url}
     here["/run/secrets/ca.pem"] = str(authority.ca)
@@ -107,8 +105,8 @@ def test_prometheus_watches_influxdb_by_https(
 
 
 def test_grafanas_source_of_data_is_answered_by_https(secured_influx: SecuredInfluxd, authority: Authority) -> None:
-    """The request that Grafana makes of its provisioned source. Whom Grafana trusts is tested with Prometheus, which is
-    written in Go too.
+    """The request that Grafana sends to its provisioned data source. Whom Grafana trusts is tested with Prometheus,
+    which is written in Go too.
     """
     env = given_to("grafana", secured_influx, authority)
     assert env["SSL_CERT_FILE"] == given_to("prometheus", secured_influx, authority)["SSL_CERT_FILE"]

@@ -211,7 +211,7 @@ def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixt
 
 
 class Store(NamedTuple):
-    """The place of InfluxDB, wrong settings, the words that the sentence must contain, and those that would mislead."""
+    """The InfluxDB, wrong settings, the words that the sentence must contain, and those that would mislead."""
 
     place: str
     env: Mapping[str, str]

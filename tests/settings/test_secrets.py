@@ -1,4 +1,4 @@
-"""For a misplaced secret or a path that is no file, the error names the key, hides the secret, and never blocks."""
+"""For a misplaced secret or a path that is not a file, the error names the key, hides the secret, and never blocks."""
 
 import os
 import signal

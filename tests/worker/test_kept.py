@@ -1,4 +1,4 @@
-"""Windows that were stored and read again are those that never stopped."""
+"""Windows that were stored and loaded again equal windows that were kept in memory."""
 
 from collections import Counter
 
@@ -68,7 +68,7 @@ def test_late_ticks_and_gaps_are_recognized_after_a_restart() -> None:
     windows.advance(batch([1], 7))
     _, again = from_bytes(to_bytes(8, windows, arrivals), 8, SPAN)
     assert again.newest == {"A": 5_000_000}
-    assert again.numbered == {"A": ("one", 41)}  # no number of 64 bits: the next one counts as the first
+    assert again.numbered == {"A": ("one", 41)}  # 10**40 has over 64 bits: not stored
 
 
 def test_what_is_read_again_quickly_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def offsets(*found: int) -> bytes:
         *({"symbols": each} for each in (["A"], ["A", "A"], ["A", "B", "C"], [1, 2])),
         *({"counts": offsets(*each)} for each in ((0, 1), (1, DEPTH + 1), (1,))),
         {"offsets": offsets(*range(67 - DEPTH * 2, 67))[:-8]},
-        {"offsets": offsets(*range(68 - DEPTH * 2, 68))},  # one lies past the checkpoint
+        {"offsets": offsets(*range(68 - DEPTH * 2, 68))},  # one offset lies past the checkpoint
         {"offsets": offsets(*[5] * (DEPTH * 2))},
         {"offsets": offsets(*range(-DEPTH, DEPTH))},
     ],
