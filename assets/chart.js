@@ -1,7 +1,8 @@
 /* The chart of one symbol: the visible part of its picture, how new ticks extend the picture, and what has to be
-   requested from the store for a time range. Plotly draws axes and grid. Everything that depends on data is painted on
-   a canvas over them (`brush.js`), so that a refresh or a step of the wheel costs a few milliseconds instead of a
-   hundred. */
+   requested from the store for a time range. Plotly draws the frame. Everything that depends on data or on the time range
+   is painted on a canvas over it (`brush.js`, `axes.js`), so that a refresh or a step of the wheel costs a few
+   milliseconds instead of a hundred. */
+import { axes } from "./axes.js";
 import { brush } from "./brush.js";
 import { changed } from "./changed.js";
 import { facts } from "./facts.js";
@@ -39,7 +40,8 @@ const GAP_MS = 300_000,
   GAP_TIMES = 10;
 let asked = () => {}; // requests a time range from the server; `page.js` sets it
 let shape = null; // the positions of the panels
-let axes = ""; // the axes that Plotly drew last, as text
+let scales = null; // the labels of the axes, by axis
+let framed = ""; // the frame that Plotly drew last, as text
 let waiting = null; // the requested animation frame for the next drawing
 let resting = null; // the timer that ends a gesture
 let movedAt = 0; // when the picture was last moved
@@ -356,7 +358,7 @@ function bandOf({ y }, [from, to]) {
   return [lows, highs];
 }
 
-/** The axis of each panel, as Plotly wants it. */
+/** The axis of each panel: its range, and the values that have a label. */
 function axesOf(bounds, sight) {
   const layout = { yaxis: {} };
   const priced = view.picture.y.price ?? view.picture.y.close;
@@ -367,18 +369,16 @@ function axesOf(bounds, sight) {
       vals = [0, high / 2, high];
     layout[`yaxis${panel.slice(1)}`] = {
       range: bounds[panel],
-      tickmode: "array",
       tickvals: vals,
       ticktext: vals.map((at) => (panel === "y2" ? words.volume(at) : at ? words.label(at, high / 2) : "0")),
     };
   }
-  layout.yaxis4 = { range: bounds.y4, tickmode: "array", tickvals: [0, 1, 2], ticktext: ["0", "1", "2"] };
-  for (const { panel, axis } of more.panels())
-    layout[`yaxis${panel.slice(1)}`] = { ...axis(view.range), tickmode: "array" };
+  layout.yaxis4 = { range: bounds.y4, tickvals: [0, 1, 2], ticktext: ["0", "1", "2"] };
+  for (const { panel, axis } of more.panels()) layout[`yaxis${panel.slice(1)}`] = axis(view.range);
   return layout;
 }
 
-/** Draw the visible part. Plotly is called only if an axis changed. */
+/** Draw the visible part. Plotly is called only if the frame changed. */
 function paint() {
   const { picture, range } = view,
     there = place();
@@ -399,9 +399,9 @@ function paint() {
   shape = shapeOf(there, right, bounds, range);
   const ends = endsOf(picture, sight);
   clear(layout, ends);
-  const { tickvals, ticktext } = timeline.ticks(range, shape.right - shape.left);
-  layout.xaxis = { range: range.map(hours.place), tickmode: "array", tickvals: tickvals.map(hours.place), ticktext };
-  axe(layout, right, paintOf);
+  layout.xaxis = timeline.ticks(range, (shape.right - shape.left) / brush.em());
+  scales = layout;
+  surround(right, paintOf);
   picturePaint(context, picture, sight, ends, paintOf);
   cross();
 }
@@ -506,27 +506,16 @@ function clear({ yaxis }, { labels, tag }) {
   );
 }
 
-/** Draw axes and grid with Plotly. */
-function axe(layout, right, paintOf) {
+/** Draw the frame with Plotly. */
+function surround(right, paintOf) {
   const there = place(),
-    wanted = JSON.stringify([
-      layout,
-      right,
-      there.clientWidth,
-      there.clientHeight,
-      brush.em(),
-      paintOf("--grid"),
-      paintOf("--paper"),
-    ]);
-  if (wanted === axes && plots.drawing("chart")) return;
-  axes = wanted;
-  plots.axes("chart", {
-    panels: sharesOf(there.clientHeight - MARGIN.top - MARGIN.bottom * brush.em()),
-    layout,
-    margin: { l: MARGIN.left, r: right, t: MARGIN.top, b: MARGIN.bottom * brush.em() },
-    em: brush.em(),
-    paint: paintOf,
-  });
+    panels = sharesOf(there.clientHeight - MARGIN.top - MARGIN.bottom * brush.em()),
+    margin = { l: MARGIN.left, r: right, t: MARGIN.top, b: MARGIN.bottom * brush.em() },
+    colors = { paper: paintOf("--paper"), line: paintOf("--line") },
+    wanted = JSON.stringify([panels, margin, colors, there.clientWidth, there.clientHeight]);
+  if (wanted === framed && plots.drawing("chart")) return;
+  framed = wanted;
+  plots.frame("chart", { panels, margin, colors });
 }
 
 function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
@@ -541,6 +530,8 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
       up: paintOf("--up"),
       down: paintOf("--down"),
     };
+  axes.grid(context, shape, scales, paintOf("--grid"));
+  axes.labels(context, shape, scales, place().clientWidth, color.muted);
   shades(context, color);
   voids(context, color);
   days(context, color);
@@ -1012,11 +1003,12 @@ function ticksInSight() {
 
 const seenNow = () => view.range?.slice() ?? null;
 
-/** For tests and the console, what is drawn: the picture, the time range, the marks, the positions of the panels. */
+/** For tests and the console, what is drawn: the picture, the time range, the positions of the panels, their axes, the marks. */
 const looks = () => ({
   picture: view.picture,
   range: view.range,
   shape,
+  axes: scales,
   marks: view.picture && shape ? marksInSight() : [],
   loading,
   pointer,

@@ -9,7 +9,7 @@ const CONFIG = {
   toImageButtonOptions: { format: "png", scale: 2, filename: "tickflow" },
 };
 const waiting = new Map(); // figures to draw once Plotly is loaded, by element
-const later = new Map(); // axes to draw once Plotly is loaded, by element
+const later = new Map(); // frames to draw once Plotly is loaded, by element
 const hands = new Map(); // the event handlers of each element
 
 /** Plotly's element inside `id`, once there is one; its `data` and `layout` are those that are drawn. */
@@ -45,42 +45,26 @@ function listen(id, gd) {
   }).observe(gd);
 }
 
-/** Draw only axes and grid, with space for a canvas over them. `panels` has the position of each panel by name, as
-fractions of the height from the bottom. */
-function axes(id, { panels, layout, margin, paint, em = 1 }) {
+/** Draw only the paper and the line of the time axis, with space for a canvas over them. `panels` has the position of
+    each panel by name, as fractions of the height from the bottom. */
+function frame(id, { panels, margin, colors }) {
   if (!window.Plotly) {
-    later.set(id, { panels, layout, margin, paint, em });
+    later.set(id, { panels, margin, colors });
     return;
   }
-  const known = drawing(id),
-    gd = known || begin(id),
-    grid = paint("--grid"),
-    font = { color: paint("--muted"), size: 11 * em, family: "system-ui, sans-serif" };
+  const gd = drawing(id) || begin(id),
+    bare = { fixedrange: true, range: [0, 1], showgrid: false, showticklabels: false, zeroline: false };
   const whole = {
     autosize: true,
     margin,
     showlegend: false,
     hovermode: false,
     dragmode: false,
-    paper_bgcolor: paint("--paper"),
-    plot_bgcolor: paint("--paper"),
-    font,
-    xaxis: {
-      ...layout.xaxis,
-      type: "linear",
-      anchor: Object.keys(panels).at(-1), // the lowest panel
-      gridcolor: grid,
-      linecolor: paint("--line"),
-      zeroline: false,
-      fixedrange: true,
-    },
+    paper_bgcolor: colors.paper,
+    plot_bgcolor: colors.paper,
+    xaxis: { ...bare, anchor: Object.keys(panels).at(-1), linecolor: colors.line }, // below the lowest panel
   };
-  for (const [name, domain] of Object.entries(panels)) {
-    const axis = `yaxis${name.slice(1)}`;
-    // The margin fits the widest label: Plotly need not measure whether each one fits.
-    const look = { side: "right", ticklabeloverflow: "allow", gridcolor: grid, zeroline: false, fixedrange: true };
-    whole[axis] = { ...layout[axis], domain, ...look };
-  }
+  for (const [name, domain] of Object.entries(panels)) whole[`yaxis${name.slice(1)}`] = { ...bare, domain };
   // Plotly does not draw an axis that has no trace.
   const data = Object.keys(panels).map((yaxis) => ({ type: "scatter", mode: "lines", x: [null], y: [null], yaxis }));
   window.Plotly.react(gd, gd.data?.length === data.length ? gd.data : data, whole, {
@@ -95,8 +79,8 @@ const on = (id, events) => hands.set(id, events);
 document.getElementById("plotly").addEventListener("load", () => {
   for (const [id, figure] of waiting) draw(id, figure);
   waiting.clear();
-  for (const [id, frame] of later) axes(id, frame);
+  for (const [id, one] of later) frame(id, one);
   later.clear();
 });
 
-export const plots = { draw, axes, drawing, on };
+export const plots = { draw, frame, drawing, on };

@@ -36,8 +36,9 @@ DRAWING = """
     window.drawnAt = null;
     const look = () => {
       const plot = document.querySelector("#chart .js-plotly-plot"),
-        rows = window.tickflow?.chart?.looks?.().picture?.x ?? plot?.data?.[0]?.x;
-      if (plot?.querySelector(".xtick") && rows?.length) window.drawnAt = performance.now();
+        looks = window.tickflow?.chart?.looks?.(),
+        rows = looks?.picture?.x ?? plot?.data?.[0]?.x;
+      if ((looks?.axes || plot?.querySelector(".xtick")) && rows?.length) window.drawnAt = performance.now();
       else requestAnimationFrame(look);
     };
     requestAnimationFrame(look);

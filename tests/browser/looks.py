@@ -9,9 +9,9 @@ from tests.browser.conftest import Running, until
 Ticking = Callable[[], None]
 """The type of the fixture `ticking`."""
 GRAPH = "document.querySelector('#chart .js-plotly-plot')"
-"""JavaScript for the element in which Plotly draws the chart's axes."""
+"""JavaScript for the element in which Plotly draws the chart's frame."""
 LOOKS = "window.tickflow.chart.looks()"
-"""JavaScript for what the chart shows: the picture, the time range, the marks, the positions of the panels."""
+"""JavaScript for what the chart shows: the picture, the time range, the marks, the panels and their axes."""
 TICKS = "(window.tickflow?.chart?.view.picture ? window.tickflow.chart.view.drawn.total : 0)"
 SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
@@ -42,6 +42,22 @@ def wait_for_refreshes(page: Page, count: int = 5) -> None:
     """Wait until the chart has been extended `count` times; ticks must arrive during the wait."""
     for _ in range(count):
         wait_for_rows(page, drawn(page))
+
+
+def written(page: Page) -> list[tuple[str, float, float, str]]:
+    """The texts of the chart as it is painted now, each with its left end and its baseline in px, and its font size."""
+    found: list[tuple[str, float, float, str]] = page.evaluate("""() => {
+      const found = [], pen = CanvasRenderingContext2D.prototype, write = pen.fillText;
+      pen.fillText = function (text, x, y) {
+        const share = { center: 0.5, right: 1 }[this.textAlign] ?? 0;
+        found.push([text, x - share * this.measureText(text).width, y, this.font.match(/[\\d.]+px/)[0]]);
+        write.call(this, text, x, y);
+      };
+      window.tickflow.chart.again();
+      pen.fillText = write;
+      return found;
+    }""")
+    return found
 
 
 def text(page: Page, selector: str) -> str:

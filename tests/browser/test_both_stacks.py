@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.stores import opened
 from tests.browser.conftest import WAIT_MS, kafka_in_full, until
-from tests.browser.looks import GRAPH, LOOKS, wait_for_rows
+from tests.browser.looks import LOOKS, wait_for_rows
 from tests.browser.test_chain import moves
 from tests.conftest import StartScript
 from tests.fakes import Feed
@@ -71,7 +71,7 @@ def test_a_reader_walks_through_the_page(
     page.locator("#candle-width").select_option("1s")
     as_chosen = (
         f"{LOOKS}.picture?.kind === 'candles' && "
-        f"{GRAPH}.layout.yaxis.ticktext.every((text) => text === '' || text.includes('%'))"
+        f"{LOOKS}.axes?.yaxis.ticktext.every((text) => text === '' || text.includes('%'))"
     )
     until(page, as_chosen)
     page.wait_for_url(re.compile("range=5m.*candles=1s"))

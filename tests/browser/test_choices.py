@@ -275,12 +275,10 @@ def test_a_link_reproduces_the_view(running: Running, visit: Visit) -> None:
     page.locator("[data-option=log]").click()
     page.locator("[data-trace=MA10]").click()
     view = "window.tickflow.chart.view"
-    as_chosen = (
-        f"{GRAPH}?.layout?.yaxis?.type === 'log' && {view}.picture.kind === 'candles' && {view}.hidden.has('MA10')"
-    )
+    as_chosen = f"{LOOKS}.axes?.yaxis.type === 'log' && {view}.picture.kind === 'candles' && {view}.hidden.has('MA10')"
     until(page, as_chosen)
     again = visit(page.url.split("/")[-1])
     until(again, as_chosen)
-    texts = [text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if text]  # some labels are empty
+    texts = [text for text in again.evaluate(f"{LOOKS}.axes.yaxis.ticktext") if text]  # some labels are empty
     assert texts
     assert all(" %" in text for text in texts)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import axe
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.looks import LOOKS, PRICES, text, wait_for_rows, with_anomaly
+from tests.browser.looks import LOOKS, PRICES, text, wait_for_rows, with_anomaly, written
 from tickflow.errors import StoreUnavailable
 
 expect.set_options(timeout=2 * WAIT_MS)
@@ -281,7 +281,7 @@ def test_text_at_200_percent_grows_everywhere_and_nothing_is_cut(running: Runnin
     wait_for_rows(page, 0)
     until(page, "document.querySelectorAll('#watch .ag-row').length > 0")
     until(page, "parseFloat(getComputedStyle(document.querySelector('#watch .ag-cell')).fontSize) === 26")
-    until(page, "document.querySelector('#chart .xtick text')?.style.fontSize === '22px'")
+    assert {font for text, _, _, font in written(page) if re.fullmatch(r"\d\d:\d\d.*", text)} == {"22px"}
     for column in ("symbol", "price", "change"):
         cell = page.locator(f"#watch [role=row][row-id=AAPL] [col-id={column}]").first
         until(

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.looks import GRAPH, LOOKS, PRICES, wait_for_rows
+from tests.browser.looks import LOOKS, PRICES, wait_for_rows
 
 expect.set_options(timeout=2 * WAIT_MS)
 
@@ -13,19 +13,19 @@ def test_a_logarithmic_axis_holds_a_price_that_became_ten_times_as_large(running
     running.market.history("SPIKE", [60.0] * 30 + [600.0] * 30)
     page = visit("?symbol=SPIKE&log=1")
     wait_for_rows(page, 0)
-    until(page, f"{GRAPH}?.layout.yaxis.type === 'log'")
+    until(page, f"{LOOKS}.axes?.yaxis.type === 'log'")
     top, bottom = page.evaluate(f"(({{ top, bottom, y }}) => [y(600) - top, bottom - y(60)])({LOOKS}.shape.panels.y)")
     assert top > 0
     assert bottom > 0
-    assert page.evaluate(f"Math.min(...{GRAPH}.layout.yaxis.tickvals)") > 50
+    assert page.evaluate(f"Math.min(...{LOOKS}.axes.yaxis.tickvals)") > 50
 
 
 def test_the_labels_of_a_constant_price_differ_and_no_volume_is_a_thousandth(running: Running, visit: Visit) -> None:
     running.market.history("CONST", [10.0] * 60)
     page = visit("?symbol=CONST")
     wait_for_rows(page, 0)
-    until(page, f"({GRAPH}?.layout.yaxis.ticktext ?? []).length > 2")
-    labels = [label for label in page.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if label]
+    until(page, f"({LOOKS}.axes?.yaxis.ticktext ?? []).length > 2")
+    labels = [label for label in page.evaluate(f"{LOOKS}.axes.yaxis.ticktext") if label]
     assert len(labels) == len(set(labels)) > 1
     assert page.evaluate("[0, 0.5, 999, 1e4, 9.27e8, 1e9].map(window.tickflow.words.volume)") == [
         *("0", "1", "999", "10.0 k", "927 M", "1.0 B")
@@ -46,9 +46,9 @@ def test_no_number_of_the_axis_stands_under_the_tag_of_the_price(running: Runnin
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)
-    until(page, f"Boolean({GRAPH}?.layout.yaxis.tickvals)")
-    near = page.evaluate(f"""(({{ shape }}) => {{
-      const {{ tickvals, ticktext }} = {GRAPH}.layout.yaxis, {{ y }} = shape.panels.y, tag = y(150);
+    until(page, f"Boolean({LOOKS}.axes?.yaxis.tickvals)")
+    near = page.evaluate(f"""(({{ axes, shape }}) => {{
+      const {{ tickvals, ticktext }} = axes.yaxis, {{ y }} = shape.panels.y, tag = y(150);
       return tickvals.map((at, i) => [Math.abs(y(at) - tag), ticktext[i]]);
     }})({LOOKS})""")
     assert any(away < 16 for away, _ in near), "a round price lies under the tag"

@@ -1,5 +1,6 @@
 """The chart shows what it should, and keeps the reader's zoom and choices."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,6 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import WAIT_MS, Market, Running, Visit, until
 from tests.browser.looks import (
-    GRAPH,
     LOOKS,
     PRICES,
     Ticking,
@@ -17,6 +17,7 @@ from tests.browser.looks import (
     text,
     wait_for_refreshes,
     wait_for_rows,
+    written,
 )
 
 expect.set_options(timeout=WAIT_MS)
@@ -52,16 +53,39 @@ def test_zoom_back_in_time_and_hidden_lines_survive_refreshes(running: Running, 
     expect(page.locator("#go-live")).to_be_visible()
     page.wait_for_timeout(1000)
     before = seen(page)
-    prices = page.evaluate(f"{GRAPH}.layout.yaxis.range")
+    prices = page.evaluate(f"{LOOKS}.axes.yaxis.range")
     wait_for_refreshes(page)
     assert seen(page) == pytest.approx(before)
-    assert page.evaluate(f"{GRAPH}.layout.yaxis.range") == prices
+    assert page.evaluate(f"{LOOKS}.axes.yaxis.range") == prices
     assert page.evaluate("window.tickflow.chart.view.hidden.has('MA5')")
     assert page.locator("[data-trace=MA5]").get_attribute("aria-pressed") == "false"
     page.locator("#go-live").click()
     until(page, f"{LOOKS}.range[1] > {before[1]} + 5000")
     assert page.evaluate("window.tickflow.chart.view.hidden.has('MA5')")
     expect(page.locator("#go-live")).to_be_hidden()
+
+
+def test_each_label_of_an_axis_stands_at_its_value_and_none_is_cut(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    until(page, f"Boolean({LOOKS}.axes)")
+    texts = {(text, round(y)): x for text, x, y, _ in written(page)}
+    right, places = page.evaluate(f"""(({{ axes, shape }}) => [shape.right, Object.entries(shape.panels).flatMap(
+      ([name, {{ y }}]) => {{
+        const {{ tickvals, ticktext }} = axes[`yaxis${{name.slice(1)}}`];
+        return tickvals.map((at, i) => [ticktext[i], y(at)]);
+      }})])({LOOKS})""")
+    assert len(places) > 10
+    for label, y in places:
+        assert texts[(label, round(y + 0.35 * 11))] == right + 1
+    # a time at the left edge of the chart would be cut: it has no label, and the others have one
+    first, foot = page.evaluate(f"(({{ axes, shape }}) => [axes.xaxis.tickvals[0], shape.bottom])({LOOKS})")
+    page.evaluate(f"window.tickflow.chart.see({first}, {first} + 120_000)")
+    until(page, f"{LOOKS}.axes.xaxis.tickvals[0] === {LOOKS}.range[0]")
+    below = [text for text, _, y, _ in written(page) if y > foot and re.fullmatch(r"\d\d:\d\d(:\d\d)?", text)]
+    times = [text.split("<br>")[0] for text in page.evaluate(f"{LOOKS}.axes.xaxis.ticktext")]
+    assert below == times[1:]
 
 
 def test_scroll_selection_and_focus_survive_ten_refreshes(running: Running, visit: Visit, ticking: Ticking) -> None:

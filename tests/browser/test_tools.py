@@ -198,7 +198,7 @@ def test_indicators_are_chosen_from_a_menu_drawn_and_kept_in_the_address(running
     until(page, f"{panels} === 5")
     found = "window.tickflow.indicators.looks()"
     until(page, f"{found}?.lines?.['ema.9']?.line.some((value) => value > 149)")
-    until(page, "document.querySelectorAll('#chart .y5tick').length > 0")
+    assert page.evaluate(f"{LOOKS}.axes.yaxis5.ticktext") == ["30", "50", "70"]
     newest = page.evaluate(f"{found}.at.at(-1)")
     running.market.tick("AAPL", 190.0)
     until(page, f"{found}.at.at(-1) > {newest} || {found}.lines['ema.9'].line.at(-1) > 152")
