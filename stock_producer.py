@@ -366,7 +366,7 @@ class StockDataProducer:
         if not settings.replay_speed <= FASTEST:
             shown = "max" if math.isinf(settings.replay_speed) else f"{settings.replay_speed:g}"
             expected = (
-                f"a number up to {FASTEST:,.0f}, since readers see the replay pass (--steer); they can jump to its end"
+                f"a number up to {FASTEST:,.0f}, since readers watch the replay (--steer); they can jump to its end"
             )
             raise SettingError("REPLAY_SPEED", shown, expected)
         return Pace(settings.replay_speed, steered=True)

@@ -218,7 +218,7 @@ def test_rules_wait_while_a_worker_may_not_store_their_changes_and_other_alerts_
     rules.keep(ABOVE)
     desk = Clocked(store, Terms(detectors=frozenset(), rules=parse("A price > 120")), rules=rules)
     desk.start()
-    wait_until(lambda: knows(desk) or "not taken up: grant it" in caplog.text, "refusal", WAIT_SECONDS)
+    wait_until(lambda: knows(desk) or "not applied: grant it" in caplog.text, "refusal", WAIT_SECONDS)
     desk.take(0, HIGH)
     desk.look()
     wait_until(lambda: len(store.alerts(0)) == 1, "the alert of the setting's rule", WAIT_SECONDS)
@@ -226,7 +226,7 @@ def test_rules_wait_while_a_worker_may_not_store_their_changes_and_other_alerts_
     rules.errors.clear()
     wait_until(lambda: knows(desk), "the rules are read", WAIT_SECONDS)
     desk.look()
-    wait_until(lambda: rules.changes("") == [begins(300)], "the rule is taken up", WAIT_SECONDS)
+    wait_until(lambda: rules.changes("") == [begins(300)], "a worker applies the rule", WAIT_SECONDS)
     desk.close()
 
 

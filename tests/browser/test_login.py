@@ -105,7 +105,7 @@ def test_a_user_signs_in_and_changes_the_password_by_keyboard_and_without_javasc
         page.keyboard.type(typed)
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text(re.compile("^The new password counts from now on"))
+    expect(page.get_by_role("status")).to_have_text(re.compile("^The new password is set"))
 
 
 def test_the_name_in_the_header_leads_to_the_account(running: Running, visit: Visit, rules: str) -> None:

@@ -395,7 +395,7 @@ def test_a_forged_name_and_an_unknown_token_are_logged_with_the_address(
             behind.get("/session", headers={"Remote-User": name})
         behind.get("/session")
     assert caplog.messages == [
-        "refused a token that does not count from 127.0.0.1",
+        "refused an unknown or expired token from 127.0.0.1",
         "refused otto from 10.2.0.1: not from a proxy of AUTH_PROXIES",
         "refused a name that cannot be from 10.2.0.1: not from a proxy of AUTH_PROXIES",
     ]

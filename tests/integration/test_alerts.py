@@ -151,7 +151,7 @@ def test_rules_that_are_made_and_removed_between_kills_raise_the_same_alerts_eve
                 store.keep(replace(first, removed=text == texts[2]))
             rule = StandingRule(f"{at:016x}", at, text)
             store.keep(rule)
-            wait_until(lambda known=rule.id: known in store.begun(), "the rule is taken up")  # type: ignore[misc]
+            wait_until(lambda known=rule.id: known in store.begun(), "a worker applies the rule")  # type: ignore[misc]
             publish(log, made[at : at + size])
             at += size
             chain.wait_for_points(rng.randrange(at - size, at + 1), 90)

@@ -221,7 +221,7 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         (["--source", "replay", "--steer", "--loop"], "expected --steer without --loop and --shift-to, since a jump"),
         (
             ["--source", "replay", "--steer", "--replay-file", "no.csv", "--replay-speed", "max"],
-            "REPLAY_SPEED is 'max'; expected a number up to 100,000, since readers see the replay pass (--steer)",
+            "REPLAY_SPEED is 'max'; expected a number up to 100,000, since readers watch the replay (--steer)",
         ),
         (
             ["--source", "replay", "--steer", "--replay-file", "no.csv", "--stack", "kafka"],

@@ -484,9 +484,9 @@ class Desk:
                 self._rules = rules
             self._reading_rules.over("standing rules are read again")
         except StoreError as error:
-            self._reading_rules(f"standing rules are not taken up: {error}")
+            self._reading_rules(f"changes to standing rules are not applied: {error}")
         except Exception:  # the thread must not end silently
-            logger.exception("standing rules are not taken up, after an error in this program")
+            logger.exception("changes to standing rules are not applied, after an error in this program")
 
     def _topics(self) -> tuple[Checkpoints, TickLog | None]:
         """The store of checkpoints and the log to publish to. After a start, creating their topics may take seconds."""

@@ -58,13 +58,13 @@ def standing(text: str) -> Rule:
     >>> standing("* silence > 60")
     Traceback (most recent call last):
     tickflow.alerts.rules.RuleError: at character 3, 'silence': expected price, or a span such as change_5m or \
-volume_1m: rules about silence belong into ALERT_RULES
+volume_1m: rules about silence belong in ALERT_RULES
     """
     rules = parse(text)
     if len(rules) != 1:
         raise RuleError(text, text.find(";") if rules else len(text), "one rule")
     if rules[0].metric == "silence":
-        expected = "price, or a span such as change_5m or volume_1m: rules about silence belong into ALERT_RULES"
+        expected = "price, or a span such as change_5m or volume_1m: rules about silence belong in ALERT_RULES"
         raise RuleError(text, text.index("silence"), expected)
     return rules[0]
 

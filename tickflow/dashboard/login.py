@@ -175,7 +175,7 @@ class ByPassword(Gatekeeper):
             query = request.query_string.decode("ascii", "replace")
             return forms.found(f"{LOGIN}?{query}" if query and _QUERY.fullmatch(query) else LOGIN)
         if "Authorization" in request.headers:  # a page of another site cannot send this header
-            _logger.warning("refused a token that does not count from %s", self.address)
+            _logger.warning("refused an unknown or expired token from %s", self.address)
         response = forms.plain(401, ENDED)
         response.headers["WWW-Authenticate"] = "Bearer"
         return response

@@ -53,7 +53,7 @@ class OwnAccount:
             return self._page(503, session, "The page cannot change its file of accounts. Ask whoever runs it.")
         _logger.info("new password: %s from %s", session.name, self._keeper.address)
         session.stamp = account.stamp  # the account's new stamp ends the other sessions
-        done = self._page(200, session, "The new password counts from now on; your other sessions have ended.")
+        done = self._page(200, session, "The new password is set; your other sessions have ended.")
         return self._keeper.begin(session.name, account, done)
 
     def _end_sessions(self, session: Session) -> Response:

@@ -177,7 +177,7 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
         try:
             return {"Global Quote": {"answer": response.json()}}
         except requests.JSONDecodeError:
-            raise NoQuote(f"Alpha Vantage answered with HTTP {response.status_code} and no JSON") from None
+            raise NoQuote(f"Alpha Vantage answered with HTTP {response.status_code} and no valid JSON") from None
 
 
 class Client:

@@ -35,7 +35,7 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.act not in ACTS:
-            raise ValueError(f"{self.act[:40]!r} is no wish: expected {FORM}")
+            raise ValueError(f"{self.act[:40]!r} is not a wish: expected {FORM}")
         if self.act == SPEED:
             if not SLOWEST <= self.value <= FASTEST:  # NaN is refused too
                 raise ValueError(f"the speed {self.value!r} is not from {SLOWEST:g} to {FASTEST:g}")
@@ -63,7 +63,7 @@ class Wish:
                 raise ValueError(f"{rest[:40]!r} is not a time in µs since 1970")
             return cls(act, int(rest))
         if rest or text != act:
-            raise ValueError(f"{text[:40]!r} is no wish: expected {FORM}")
+            raise ValueError(f"{text[:40]!r} is not a wish: expected {FORM}")
         return cls(act)
 
     def encode(self) -> str:

@@ -33,11 +33,11 @@ def test_a_rule_is_listed_until_it_is_removed(store: EmbeddedRules) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("AAPL prize > 5", "This is no such rule: at character 6, 'prize': expected price"),
+        ("AAPL prize > 5", "This is not a valid rule: at character 6, 'prize': expected price"),
         ("", "expected one rule"),
         ("A price > 5; B price > 5", "at character 12, ';': expected one rule"),
-        ("* silence > 60", "rules about silence belong into ALERT_RULES"),
-        ("AAPL price > 200.0", "The rule AAPL price > 200 stands already."),
+        ("* silence > 60", "rules about silence belong in ALERT_RULES"),
+        ("AAPL price > 200.0", "The rule AAPL price > 200 already exists."),
     ],
 )
 def test_what_is_no_rule_is_refused_with_a_sentence(store: EmbeddedRules, text: str, said: str) -> None:
@@ -50,6 +50,6 @@ def test_what_is_no_rule_is_refused_with_a_sentence(store: EmbeddedRules, text: 
 def test_only_so_many_rules_stand(store: EmbeddedRules) -> None:
     ruled = Ruled(store)
     said = [ruled.make(f"A price > {number + 1}", f"{number:x}", number, "") for number in range(MAX_STANDING + 1)]
-    assert said == [""] * MAX_STANDING + [f"{MAX_STANDING} rules stand: remove one first."]
+    assert said == [""] * MAX_STANDING + [f"There are already {MAX_STANDING} rules: remove one first."]
     ruled.remove("0")
     assert ruled.make("B price > 1", "ffff", MAX_STANDING + 1, "") == ""

@@ -94,7 +94,7 @@ def test_a_shifted_row_is_refused_with_its_line_and_the_others_are_read(tmp_path
     case, line, _ = broken(CASES[name](), lambda text, separator: f"surplus{separator}{text.rstrip()}")
     ticks, complaint = failed(written(tmp_path, case), **case.flags)
     assert f"line {line}: " in complaint
-    assert re.search("the first too many is '|is no kind of event", complaint)
+    assert re.search("the first too many is '|is not a kind of event", complaint)
     assert (case.layout not in MIXED) <= len(case.meant) - len(ticks) <= 2
     assert [tick for tick in as_meant(ticks) if tick not in case.meant] == []
 

@@ -124,7 +124,7 @@ ODD: dict[str, Odd] = {
     "bars without a close": Odd(rows("2024-01-05T14:29:00Z,10,11,9,,1", "2024-01-05T14:30:00Z,10,11,9,10.5,2", "2024-01-05T14:31:00Z,,,,,", header=BARS), [("2024-01-05T14:31:00", "S", 10.5, 2)], "", {"symbol": "S"}),
     "quotes without a side": Odd(rows(f"{at(0)},A,10.5,10.7", f"{at(1)},A,10.3,0", f"{at(2)},A,,10.4", header="time,symbol,bid,ask\n"), [(0, "A", (10.5 + 10.7) / 2, None)], "1 of 3 rows .*ask '0' is not above zero"),
     # JSON
-    "JSON lines with bad ones": Odd('{"t":1704465000,"s":"A","p":1.5}\n{"t":1704465001,"s":"A","p":\n{"t":1704465002,"s":"A","p":"x"}\n{"t":1704465003,"s":"A","p":2}\n{"t":17', [(0, "A", 1.5, None), (3, "A", 2, None)], "3 of 5 rows .*line 2: no JSON"),
+    "JSON lines with bad ones": Odd('{"t":1704465000,"s":"A","p":1.5}\n{"t":1704465001,"s":"A","p":\n{"t":1704465002,"s":"A","p":"x"}\n{"t":1704465003,"s":"A","p":2}\n{"t":17', [(0, "A", 1.5, None), (3, "A", 2, None)], "3 of 5 rows .*line 2: not JSON"),
     "JSON with commas in text": Odd(json.dumps([{"time": at(n), "symbol": "A", "price": f"{n},5"} for n in (1, 2)]), [(1, "A", 1.5, None), (2, "A", 2.5, None)]),
     "JSON with what is no price": Odd(json.dumps([{"time": at(n), "symbol": "A", "price": price} for n, price in enumerate([True, None, [1], "", 2.5, 3])]), [(4, "A", 2.5, None), (5, "A", 3, None)], "4 of 6 rows"),
     "JSON that is none": Odd('[{"t":1704465000,"s":"A","p":NaN}]', [], "JSON that is whole; line 1: .*near "),

@@ -28,12 +28,12 @@ class Ruled:
         try:
             rule = str(standing(text))
         except RuleError as error:
-            return f"This is no such rule: {error}."
+            return f"This is not a valid rule: {error}."
         known = self._standing()
         if any(each.text == rule for each in known):
-            return f"The rule {rule} stands already."
+            return f"The rule {rule} already exists."
         if len(known) >= MAX_STANDING:
-            return f"{MAX_STANDING} rules stand: remove one first."
+            return f"There are already {MAX_STANDING} rules: remove one first."
         self._store.keep(StandingRule(number, now_ns, rule, person))
         return ""
 

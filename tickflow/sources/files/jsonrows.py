@@ -168,7 +168,7 @@ def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
             try:
                 value = _loads(line)
             except (msgspec.DecodeError, RecursionError) as error:
-                yield number, Refusal(number, f"no JSON ({error}): {quoted(line)}")
+                yield number, Refusal(number, f"not JSON ({error}): {quoted(line)}")
                 continue
             yield from ((number, each) for each in _unwrapped(value))
 

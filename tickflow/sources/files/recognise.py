@@ -639,7 +639,7 @@ class _Recogniser:
                 spans.append(_span_days(other.us[~other.bad]))
         if fits == best and spans[0] == min(spans[1:]) == 0 and "." not in short[0]:
             raise Unreadable(
-                f"dates that can be told; {quoted(short[0])} may have the year first or last: say --dates ymd, or "
+                f"unambiguous dates; {quoted(short[0])} may have the year first or last: say --dates ymd, or "
                 "--dates dmy or --dates mdy"
             )
         is_front = fits > best or 20 * spans[0] <= min(spans[1:]) > 0
