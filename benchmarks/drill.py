@@ -291,7 +291,7 @@ def _drilled(bench: Bench, visitor: Visitor, kafka: KafkaServer, influxd: Influx
             {"log": r"created again"},
         ),
         Fault(  # the last fault, since `status` continues to report the refused share
-            f"{POISON:,} records that are no ticks",
+            f"{POISON:,} records that are not ticks",
             poison,
             lambda: None,
             {
