@@ -360,9 +360,7 @@ class StockDataProducer:
 
         settings = self.settings
         if settings.stack == "kafka":
-            settings.secret(
-                "INFLUXDB_TOKEN", "a token for the bucket of the page, through which --steer is told what to do"
-            )
+            settings.secret("INFLUXDB_TOKEN", "a token for the page's bucket, from which --steer reads what to do")
         if not settings.replay_speed <= FASTEST:
             shown = "max" if math.isinf(settings.replay_speed) else f"{settings.replay_speed:g}"
             expected = (
@@ -392,7 +390,7 @@ def open_recording(
     for field in fields(Options):
         if getattr(options, field.name) != getattr(default, field.name):
             flag = field.name.replace("bar_us", "bar-length")
-            logger.warning("--%s is not used: a recording has all that its ticks carried", flag)
+            logger.warning("--%s is not used: a recording already has every field of its ticks", flag)
     return Recorded(
         path, files, speed=settings.replay_speed, part=part, loop=wishes.loop, shift=wishes.shift, pace=pace
     )

@@ -309,7 +309,7 @@ def test_a_recording_refuses_resume_and_reports_unused_flags(folder: Path, tmp_p
     assert "use --from TIME instead" in run.stderr
     run = script("stock_producer.py", *flags, "--timezone", "UTC", "--symbols", "AAPL", "--ticks", "7", env=env)
     assert run.wait(60) == 0, run.output
-    assert "--timezone is not used: a recording has all that its ticks carried" in run.stderr
+    assert "--timezone is not used: a recording already has every field of its ticks" in run.stderr
     assert len(read_embedded_log(str(tmp_path / "again.db"), "stock-ticks")) == 7
     run = script("stock_producer.py", *flags, "--explain")
     assert run.wait(60) == 0, run.output

@@ -200,7 +200,7 @@ def test_a_store_that_is_away_stops_no_tick(
         "--yes",
         env=env,
     )
-    run.wait_for("the replay goes on as it is, since it cannot be steered: ", 30)
+    run.wait_for("the replay continues as it is, since it cannot be steered: ", 30)
     before = len(oracle.read_kafka(kafka_servers, topic))
     wait_until(lambda: len(oracle.read_kafka(kafka_servers, topic)) > before + 100, "further ticks", 30)
     run.terminate()

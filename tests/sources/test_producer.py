@@ -225,7 +225,7 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         ),
         (
             ["--source", "replay", "--steer", "--replay-file", "no.csv", "--stack", "kafka"],
-            "INFLUXDB_TOKEN is not set; expected a token for the bucket of the page, through which --steer is told",
+            "INFLUXDB_TOKEN is not set; expected a token for the page's bucket, from which --steer reads",
         ),
         (["--nonsense"], "there is no flag --nonsense"),
     ],

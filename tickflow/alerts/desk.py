@@ -148,7 +148,7 @@ class Watched:
         self.next_count = now + COUNT_SECONDS
 
     def note_written(self, alerts: Mapping[Key, Alert]) -> None:
-        """Note that these alerts are stored and published: they are no longer pending, unless they changed since."""
+        """Record that these alerts are stored and published: they are no longer pending, unless they changed since."""
         for key, alert in alerts.items():
             if self.pending.get(key) is alert:
                 del self.pending[key]
@@ -404,7 +404,7 @@ class Desk:
             if is_checkpoint_due:
                 self._prepare(partition, ours)
         except Exception:
-            logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
+            logger.exception("partition %d: no alerts until the next start; everything else continues", partition)
             self.release(partition)
 
     def committed(self, partition: int, offset: int) -> None:

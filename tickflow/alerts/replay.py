@@ -17,8 +17,8 @@ COMPARED = (*FLOATS, *INTEGERS, *(name for name in BOOLEANS if name != "notified
 def alerts_of_log(
     log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits, changes: Iterable[Change] = ()
 ) -> dict[Key, Alert]:
-    """The alerts of a partition's ticks in a range, in their state after the last tick, where standing rules changed as
-    in `changes`. See `TickLog.read`.
+    """The alerts of a partition's ticks in a range, in their state after the last tick, with the changes of standing
+    rules in `changes`. See `TickLog.read`.
     """
     watch, names = Watch(partition, terms, changes), Names(limits)
     found: dict[Key, Alert] = {}

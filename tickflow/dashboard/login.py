@@ -97,7 +97,7 @@ class ByProxy(Gatekeeper):
         return Person(name, "operator" if is_operator else "viewer")
 
     def refuse(self) -> Response:
-        """Log a name that no proxy of ours has sent; the page itself says only how it is reached."""
+        """Log a name that no trusted proxy has sent; the answer says only how the page is reached."""
         name = request.headers.get(self._header, "")
         if name:
             shown = name if _NAME.fullmatch(name) else "a name that cannot be"

@@ -79,7 +79,7 @@ class Sessions:
         return sorted(found, key=lambda each: -each.seen)
 
     def end_of(self, name: str, ids: Collection[str]) -> int:
-        """End those sessions of the user whose `id` is among `ids`; return how many these were."""
+        """End those sessions of the user whose `id` is among `ids`; return their number."""
         with self._lock:
             keys = [key for key, each in self._sessions.items() if each.name == name and each.id in ids]
             for key in keys:

@@ -227,7 +227,7 @@ class Simulator:
             yield step
             if self._interval:
                 now = time.monotonic()
-                # no burst of steps follows after the machine was suspended
+                # so that no burst of steps follows a suspension of the machine
                 due = max(due + self._interval, now - self._interval)
                 if wait(max(0.0, due - now)):
                     return

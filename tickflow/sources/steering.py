@@ -75,7 +75,7 @@ class Steering:
                 self.look()
                 self._trouble.over("the replay can be steered again")
             except StoreError as error:
-                self._trouble(f"the replay goes on as it is, since it cannot be steered: {error}")
+                self._trouble(f"the replay continues as it is, since it cannot be steered: {error}")
                 self._over.wait(AGAIN_SECONDS)
             except Stopped:
                 break

@@ -46,8 +46,8 @@ class Findings:
 
 
 def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int, changes: Iterable[Change] = ()) -> Findings:
-    """The alerts that recorded ticks raise under these terms, in [`since_ns`, `until_ns`), where standing rules changed
-    as in `changes`.
+    """The alerts that recorded ticks raise under these terms, in [`since_ns`, `until_ns`), with the changes of standing
+    rules in `changes`.
     """
     changes, watches = tuple(changes), dict[int, Watch]()
     alerts: dict[Key, Alert] = {}

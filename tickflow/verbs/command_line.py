@@ -106,7 +106,7 @@ def add_arguments(parser: Parser) -> None:
         "--from",
         type=time_ns,
         metavar="T",
-        help="audit, calibrate, backtest: from this time on, as 2026-01-05T14:30:00Z",
+        help="audit, calibrate, backtest: from this time on, such as 2026-01-05T14:30:00Z",
     )
     group.add_argument(
         "--last", type=span_ns, metavar="S", help="audit: only the last 10m, 2h or 1d, for example from cron"
@@ -147,7 +147,7 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
         parser.error("--last and --from both say where to begin: give one of them")
     since_ns, until_ns = _range(arguments)
     if arguments.verb == "rewind" and arguments.to is None:
-        parser.error("rewind needs --to, the append time to read again from, as 2026-01-05T14:30:00Z")
+        parser.error("rewind needs --to, the append time to read again from, such as 2026-01-05T14:30:00Z")
     if since_ns >= until_ns:
         parser.error("--from must lie before --to")
 

@@ -129,6 +129,6 @@ def _of_messages(found: Evidence) -> list[str]:
     if not found.given_up:
         return []
     return [
-        f"messages about {counted(found.given_up, 'alert')} of the last day were given up: a channel took none within "
-        "ALERT_GIVE_UP; see the notifier's log, and try python stock_analytics.py notify --test"
+        f"messages about {counted(found.given_up, 'alert')} of the last day were given up: a channel accepted none "
+        "within ALERT_GIVE_UP; see the notifier's log, and try python stock_analytics.py notify --test"
     ]

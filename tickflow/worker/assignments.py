@@ -126,7 +126,9 @@ class Assignments(Mapping[int, Assigned]):
         return len(self._ours)
 
     def holds(self, partition: int, position: Position) -> bool:
-        """Whether this worker still owns the partition under the assignment of `position`, of the same topic."""
+        """Whether this worker still owns the partition by the assignment from which `position` comes, and the topic is
+        the same.
+        """
         ours = self._ours.get(partition)
         return ours is not None and (ours.epoch, ours.life) == (position.epoch, position.life)
 

@@ -51,7 +51,8 @@ def to_bytes(offset: int, windows: Windows, arrivals: Arrivals) -> bytes:
 def from_bytes(state: bytes, offset: int, span: int) -> tuple[Windows, Arrivals]:
     """The windows and arrivals after all records before `offset`.
 
-    Raises `ValueError` for a state of another offset, of another version of the computation, or that no worker wrote.
+    Raises `ValueError` if the state has a different offset or version of the computation, or was not written by a
+    worker.
     """
     try:
         kept = _decode(state)

@@ -62,7 +62,7 @@ class Notices:
             )
 
     def split(self, partition: int, symbols: Mapping[str, int]) -> None:
-        """Note the symbols of the partition that also occur in another partition; `symbols` maps each to that other
+        """Record the symbols of the partition that also occur in another partition; `symbols` maps each to that other
         partition.
         """
         if not symbols:
@@ -74,7 +74,7 @@ class Notices:
         self.speak()
 
     def took(self, accepted: int, reasons: Iterable[str]) -> None:
-        """Note the outcome of a batch: the number of ticks, and the reason of each refusal."""
+        """Record the outcome of a batch: the number of ticks, and the reason of each refusal."""
         refused = Counter(map(str, reasons))
         if accepted or refused:
             self._accepted = self._accepted or accepted > 0

@@ -361,7 +361,7 @@ def _selected(chunk: Chunk, select: tuple[int, frozenset[str]]) -> tuple[Chunk, 
 
 
 def _no_event(chunk: Chunk, at: int, cell: str) -> Refusal:
-    return Refusal(int(chunk.lines[at]), f"{quoted(cell)} is not a kind of event, as in the other rows of that column")
+    return Refusal(int(chunk.lines[at]), f"{quoted(cell)} is not a kind of event like the other cells of that column")
 
 
 def _kept(chunk: Chunk, mask: npt.NDArray[np.bool_]) -> tuple[Chunk, int]:

@@ -92,7 +92,7 @@ class PageBucket:
 
 
 class InPageBucket:
-    """A store that keeps everything in one `PageBucket`; `what` is the bucket's `what`."""
+    """A store that keeps everything in one `PageBucket`; `what` is passed on to the bucket."""
 
     what: ClassVar[str]
 
