@@ -89,7 +89,7 @@ function show(picture, drawn) {
   const key = `${drawn.symbol} ${drawn.range} ${drawn.period}`;
   if (view.key !== key) Object.assign(view, { stretch: 1, ring: null });
   const times = `${drawn.range} ${drawn.period}`;
-  if (view.times !== times) view.zoomed = false; // with the same times, as for a different symbol, the zoom is kept
+  if (view.times !== times) view.zoomed = false; // for another symbol over the same times, the zoom is kept
   view.times = times;
   take(picture, drawn);
   view.key = key;

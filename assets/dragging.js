@@ -54,7 +54,7 @@ document.addEventListener("pointerup", ({ pointerId }) => {
   const { symbol, gap } = drag;
   end();
   if (gap === null) return;
-  // the click that follows would choose the row, or take its star away
+  // the click that follows would choose the row, or remove its star
   const swallow = (event) => event.stopPropagation();
   window.addEventListener("click", swallow, { capture: true, once: true });
   setTimeout(() => window.removeEventListener("click", swallow, true));

@@ -82,8 +82,8 @@ function named(sources, leftOut = 0) {
 /** The source of the row at x. */
 const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";
 
-/** A bound slightly above a value that is not negative. It changes in steps, so that the axis does not move with every
-    tick. */
+/** An upper bound slightly above a value that is not negative. It changes in steps, so that the axis does not move with
+    every tick. */
 const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
 /** Bounds around the visible prices. They change in steps; on a logarithmic axis the margins are logarithmic too. */

@@ -52,7 +52,7 @@ function read(name, asked) {
 
 /** The rule of a line; it raises an alert when the price crosses the line from the side of the last price. */
 const ruleOf = (name, price, last) =>
-  `${name} price ${price >= last ? ">" : "<"} ${price.toFixed(9).replace(/\.?0+$/, "")}`; // never 1e-7
+  `${name} price ${price >= last ? ">" : "<"} ${price.toFixed(9).replace(/\.?0+$/, "")}`; // never in the form 1e-7
 
 function paint(context, { panels, right, left }, color, labelOf) {
   const panel = panels.y;

@@ -1,4 +1,4 @@
-/* Requests to the callbacks of the server that do not wait for Dash's renderer, in the form in which it makes them. */
+/* Requests to the server's callbacks that do not wait for Dash's renderer; they have the form of its own requests. */
 import "./session.js"; // its `fetch` handles refusals
 
 const CALLBACKS = "_dash-update-component";

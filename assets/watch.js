@@ -9,7 +9,7 @@ const STRIP_LENGTH = 60;
 const SIDE_PX = 319, // the width of the list beside the chart
   PRICE_PX = 84,
   CHANGE_PX = 106,
-  TREND_PX = [36, 50], // least and most
+  TREND_PX = [36, 50], // minimum and maximum
   BESIDE_NAME_PX = 40, // the star and the padding beside the name
   HOLD_MS = 10_000;
 const narrow = window.matchMedia("(max-width: 47.99em)");
@@ -61,7 +61,7 @@ function widen(overview) {
   if (button) button.textContent = overview ? "Back to the chart" : "All columns";
   grid.api().then((grid) => {
     grid.setColumnsVisible(FURTHER, overview);
-    // the narrow list scrolls sideways, beside the names
+    // on a narrow screen the names stay in place while the other columns scroll sideways
     grid.setColumnsPinned(["symbol"], overview && narrow.matches ? "left" : null);
     grid.refreshCells({ columns: ["price"], force: true });
     measure(grid, overview);
@@ -297,7 +297,7 @@ function take(news, symbol, step_us = null) {
   else refill(update);
 }
 
-/** Remove all rows but those of these symbols. */
+/** Remove all rows except those of these symbols. */
 function keep(symbols) {
   const kept = new Set(symbols),
     gone = [...rows.values()].filter((row) => !kept.has(row.symbol));

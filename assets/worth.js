@@ -177,7 +177,7 @@ function wrong() {
   if (trouble) return trouble;
   const lost = told?.given_up;
   if (!lost) return "";
-  return `${lost} ${lost === 1 ? "message was" : "messages were"} given up: a channel took none for too long.`;
+  return `${lost} ${lost === 1 ? "message was" : "messages were"} given up: a channel accepted none for too long.`;
 }
 
 export const worth = { take, answered, rows, listed, find, snooze, build, draw, wrong, isKnown: () => told !== null };

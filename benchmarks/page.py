@@ -87,7 +87,9 @@ class Reader:
     def rounds(
         self, history: History, names: Sequence[str], rounds: int, *, whole: bool = False, pause: float = 0.0
     ) -> dict[str, Any]:
-        """In each round let those symbols tick, then refresh, or with `whole` draw everything again; return figures."""
+        """In each round, let those symbols tick, then refresh (with `whole`: draw everything again); return the
+        figures.
+        """
         times, processor, sizes, packed = [], [], [], []
         for _ in range(rounds):
             time.sleep(pause)

@@ -416,7 +416,8 @@ def test_each_container_has_limits(name: str) -> None:
     service = SERVICES[name]
     assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert 64 <= service["pids_limit"] <= 1_024
-    # An engine that may not raise limits, as in a container or without root, refuses more than its own (20,000 once).
+    # An engine that may not raise limits (in a container, or without root) refuses values above its own limit, 20,000
+    # in one case.
     assert 4_096 <= service["ulimits"]["nofile"]["hard"] <= 16_384
 
 

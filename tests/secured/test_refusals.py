@@ -358,7 +358,7 @@ def test_a_refusal_of_influxdb_names_the_setting_on_the_page_too(
 
 
 def shown(client: FlaskClient) -> str:
-    """The page's answer, which holds its sentence about the store."""
+    """The page's answer, which contains the sentence about the store."""
     return str(client.post(UPDATE, json=asked("drawing", [None, None], [])).get_json())
 
 
