@@ -142,7 +142,7 @@ def _owned(bench: Bench, environment: dict[str, str], workers: Sequence[Worker])
     group = environment["KAFKA_GROUP"]
     try:
         members = admin.describe_groups([group])[group]["members"]
-    except CoordinatorNotAvailableError:  # a new broker first makes its topic of commits
+    except CoordinatorNotAvailableError:  # a new broker first creates the topic of its commits
         members = []
     owners = owners_of(members, environment["KAFKA_TOPIC"])
     admin.close()

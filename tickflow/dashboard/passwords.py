@@ -52,6 +52,6 @@ def _is_common(password: str) -> bool:
 @functools.cache
 def _breached() -> frozenset[str]:
     """The 30,000 most frequent passwords of published breaches, in lower case, from the library zxcvbn."""
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # a megabyte, which only a new password needs
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # loads a megabyte, which only a new password needs
 
     return frozenset(FREQUENCY_LISTS["passwords"])

@@ -1,4 +1,4 @@
-"""The detectors agree with an oracle that works tick by tick, and with themselves for different batches."""
+"""The detectors agree with an oracle that works tick by tick, and find the same in any division into batches."""
 
 import math
 import random

@@ -54,8 +54,8 @@ UNUSED_SCRIPT = re.compile(r'<script src="[^"]*/(?:deps/polyfill@|dash_table/)[^
 
 def with_fewer_scripts(interpolate: Callable[..., str]) -> Callable[..., str]:
     """Dash's function that makes the HTML of the page, without the scripts that the page does not use, and with the
-    script of the grid only fetched: `assets/grid.js` runs it after the first drawing. The others are deferred: they run
-    after `assets/page.js`, which has requested the first drawing by then.
+    grid's script fetched but not run: `assets/grid.js` runs it after the first drawing. The others are deferred: they
+    run after `assets/page.js`, which has requested the first drawing by then.
     """
 
     def interpolated(scripts: str = "", **parts: Any) -> str:

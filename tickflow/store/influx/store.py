@@ -376,7 +376,7 @@ class InfluxStore(MetricsStore):
         return self._kept.pixels(self._series(symbol), since_ns, until_ns, width_ns)
 
     def prepare(self, stop: threading.Event) -> None:
-        """Read in advance, at half speed, the last month's columns of each symbol with a large number of points."""
+        """Read in advance, at half speed, the last month's columns of each symbol that has a large number of points."""
         page = self.bounded()
         for symbol in self.latest().symbol:
             newest = page.newest(symbol, 1).time_ns
