@@ -194,7 +194,7 @@ def _replay(bench: Bench, day: Points) -> dict[str, float]:
 
 
 def _routine(bench: Bench) -> dict[str, float]:
-    """The main thread's time for a refresh after all of seven symbols have ticked, and for a refresh at rest."""
+    """The main thread's time for a refresh after all seven symbols have ticked, and for a refresh without new ticks."""
     settings = settings_of(bench, "embedded", "routine", UPDATE_INTERVAL=str(INTERVAL))
     history = History(7, 900)
     with opened(settings) as (store, _), Site(settings, bench.folder) as site, Visitor() as visitor:

@@ -146,7 +146,9 @@ _parse = msgspec.json.Decoder(ReplayState).decode
 
 
 class SteeringStore(ABC):
-    """Wishes and states. Calls may raise `StoreUnavailable` and `StoreMisconfigured`."""
+    """Keeps readers' wishes for a replay, and the states that its producer reports. Calls may raise `StoreUnavailable`
+    and `StoreMisconfigured`.
+    """
 
     @abstractmethod
     def ask(self, kept: KeptWish) -> None:

@@ -197,7 +197,7 @@ class Board:
             return
         begin = max(newest.values()) - DAY_NS
         since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
-        is_whole = len(changed) == len(newest) < MANY  # otherwise the store may have further symbols
+        is_whole = len(changed) == len(newest) < MANY  # with MANY or more, the store may have further symbols
         points = store.anomalies(since, MAX_TICKS, None if is_whole else changed)
         moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
         fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]

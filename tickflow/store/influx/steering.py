@@ -20,7 +20,7 @@ _RUNS = 10
 
 
 class InfluxSteering(InPageBucket, SteeringStore):
-    """Wishes and states in `bucket`; see `PageBucket`. Thread-safe.
+    """Keeps wishes and states of replays in `bucket`; see `PageBucket`. Thread-safe.
 
     A wish is a point at the time when it was made. A run has one point, at the time when it began, which each report
     overwrites.

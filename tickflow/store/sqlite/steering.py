@@ -25,7 +25,7 @@ _SCHEMA = """
 
 
 class EmbeddedSteering(SteeringStore):
-    """Wishes and states in the tables. Thread-safe: each call opens its own connection."""
+    """Keeps wishes and states of replays in the tables. Thread-safe: each call opens its own connection."""
 
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._file = PerCall(path, stop, _SCHEMA)
