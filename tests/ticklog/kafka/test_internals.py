@@ -70,6 +70,8 @@ READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of t
     "6f9e40f17413": KafkaConnectionManager.__init__,
     "9d5a78ad19c3": KafkaNetClient.__init__,
     "babcdc8ff32f": ClusterMetadata.topic_id,
+    "3e06dc3d6ee2": ClusterMetadata.ttl,
+    "9e8f4e5ed9d0": ClusterMetadata.update_metadata,
     "eada3a22c0a7": BaseCoordinator.is_dynamic_member,
     "de1690b50a1d": BaseCoordinator.maybe_leave_group,
     "2c4176986d1b": DefaultRecordBatch._assert_has_codec,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions
+from kafka.cluster import ClusterMetadata
 from kafka.structs import TopicPartition
 
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read
@@ -308,6 +309,22 @@ def test_a_topic_recreated_in_the_poll_that_revoked_its_partition_is_not_read(lo
     assert polled.revoked == frozenset(range(4))
     assert polled.assigned == {}
     assert log.lag() == {}
+
+
+def test_a_new_client_requests_topics_at_once(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kafka-python would pause first, twice: once in `subscribe` and once in `partitions`. A request of its own may
+    come before that of `subscribe`, which then has to pause after all.
+    """
+    logs.open("makers").close()  # makes the topics
+    pause, seconds = 15.0, []
+    monkeypatch.setitem(ClusterMetadata.DEFAULT_CONFIG, "retry_backoff_ms", 1000 * pause)
+    for _ in range(3):
+        begun = time.monotonic()
+        assert logs.reader().partitions() == [0, 1, 2, 3]
+        seconds.append(time.monotonic() - begun)
+        if seconds[-1] < pause:
+            break
+    assert min(seconds) < pause
 
 
 def test_a_rebalance_may_outlast_a_poll(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "drop_unreadable",
     "end_sending",
     "ends_of_all",
+    "forget_bootstrap",
     "is_without_number",
     "keep_finished_joins",
     "leave_when_closed",
@@ -109,6 +110,15 @@ def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over:
         return most if is_over() else taken  # claiming that the poll has its maximum number of records ends it
 
     fetcher.PartitionRecords, fetcher._append = kind, append_unless_over
+
+
+def forget_bootstrap(consumer: Any) -> None:
+    """Let a new consumer request the metadata of topics at once.
+
+    As it connects, kafka-python requests the brokers without any topic, and then pauses for 100 ms before its next
+    request. A worker opens two consumers before its first new point.
+    """
+    consumer._client.cluster._last_refresh_ms = 0
 
 
 def remember_to_rejoin(consumer: Any) -> None:

@@ -120,6 +120,7 @@ class Reader:
         """Join the group; later polls bring the assignment. Waits until the topic exists."""
         consumer = self._opened()
         consumer.subscribe(topics=[self._topic], listener=self._rebalances)
+        internals.forget_bootstrap(consumer)
         # A group leader that learns the topic's partitions only while it assigns them would assign them twice in a row.
         self._cluster.patiently(consumer.topics)
         self._last_news = time.monotonic()

@@ -13,7 +13,7 @@ from kafka.structs import TopicPartition
 from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
-from tickflow.ticklog.kafka.internals import position, read_records_by, topic_id
+from tickflow.ticklog.kafka.internals import forget_bootstrap, position, read_records_by, topic_id
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.topics import check_rights
 
@@ -96,6 +96,7 @@ class Scanner:
     def _asking(self) -> Iterator[Any]:
         if self._consumer is None:
             self._consumer = self._cluster.open(KafkaConsumer, group_id=None, **READING)
+            forget_bootstrap(self._consumer)
             read_records_by(self._consumer, partial(QuickRecords, self._budget), lambda: self._budget.left <= 0)
         try:
             yield self._consumer
