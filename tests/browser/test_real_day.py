@@ -30,9 +30,9 @@ TOPS = f"""(({{ shape, picture, range }}) => {{
   const high = left + tops.findIndex((row) => row < y(2.6));
   const colors = [0.5, 2.5].map((at) => color(high, at));
   return {{ picture, range, left, right, tops, two: y(2), zero: y(0), colors }};
-}})((window.tickflow.chart.again(), {LOOKS}))"""
-"""JavaScript for the highest painted row of each pixel column of the |z| panel, the rows of two values, and the colours
-below and above the threshold.
+}})((document.documentElement.style.setProperty("--grid", "transparent"), window.tickflow.chart.again(), {LOOKS}))"""
+"""JavaScript for the highest painted row of each pixel column of the |z| panel, drawn without a grid, the rows of two
+values, and the colours below and above the threshold.
 """
 COVERED = f"(({{ picture, range }}) => picture.covers[0] <= range[0] && picture.covers[1] >= range[1])({LOOKS})"
 
