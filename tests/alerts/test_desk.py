@@ -149,6 +149,25 @@ def test_alerts_that_only_count_ticks_are_written_seldom_but_whole_in_a_pause_an
     store.close()
 
 
+def test_an_alert_that_counts_while_it_is_written_waits_too(tmp_path: Path) -> None:
+    store, terms = Noting(tmp_path / "stocks.db"), Terms(detectors=frozenset(), rules=parse("* price > 1"))
+    desk = Clocked(store, terms)
+    parts = iter(slices(TICKS, [2]))
+
+    def write(alerts: Sequence[Alert]) -> None:
+        """A write that takes longer than the time between two looks."""
+        Noting.write(store, alerts)
+        desk.now += HOLD_SECONDS
+        desk.take(0, next(parts))
+
+    store.write = write  # type: ignore[method-assign]
+    desk.take(0, next(parts))
+    for _ in range(5):
+        desk.carry_out()
+    assert [each.ticks for each in store.written] == [1, 1]
+    store.close()
+
+
 def test_an_alert_that_closes_does_not_wait(tmp_path: Path) -> None:
     store, terms = Noting(tmp_path / "stocks.db"), Terms(detectors=frozenset(), rules=parse("A price > 99"))
     desk = Clocked(store, terms)

@@ -148,14 +148,17 @@ class Watched:
         self.next_count = now + COUNT_SECONDS
 
     def note_written(self, alerts: Mapping[Key, Alert]) -> None:
-        """Record that these alerts are stored and published: they are no longer pending, unless they changed since."""
+        """Record that these alerts are stored and published: they are no longer pending, unless more than their number
+        of ticks has changed since.
+        """
         for key, alert in alerts.items():
-            if self.pending.get(key) is alert:
-                del self.pending[key]
+            newest = self.pending.pop(key, alert)
             if alert.closed is None:
                 self.written[key] = alert
             else:
                 self.written.pop(key, None)
+            if newest is not alert:
+                self.note_changed([newest])
 
 
 @dataclass(slots=True)
