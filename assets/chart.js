@@ -43,7 +43,8 @@ let shape = null; // the positions of the panels
 let scales = null; // the labels of the axes, by axis
 let framed = ""; // the frame that Plotly drew last, as text
 let waiting = null; // the requested animation frame for the next drawing
-let resting = null; // the timer that ends a gesture
+let resting = null; // the timer that requests data when a gesture rests
+let settling = null; // the timer that ends a gesture
 let movedAt = 0; // when the picture was last moved
 let pointer = null; // where the pointer is, in px
 let loading = null; // the time range that was requested
@@ -235,16 +236,16 @@ function stretch(factor) {
   soon();
 }
 
-/** The picture was moved: request missing data, at the first step of a gesture and once it rests. */
+/** The picture was moved: request missing data, at the first step of a gesture and once it rests. The address waits until
+    the gesture is over: each change of it costs the browser more than a millisecond. */
 function rest() {
   const now = performance.now();
   if (now - movedAt > PAUSE_MS) refine();
   movedAt = now;
   clearTimeout(resting);
-  resting = setTimeout(() => {
-    refine();
-    changed.tell();
-  }, REST_MS);
+  clearTimeout(settling);
+  resting = setTimeout(refine, REST_MS);
+  settling = setTimeout(changed.tell, PAUSE_MS);
 }
 
 /** Return to the live range. Returns whether the picture covers it. */

@@ -19,6 +19,7 @@ import { options } from "./options.js";
 import { picture } from "./picture.js";
 import "./roving.js";
 import { place } from "./place.js";
+import { refreshes } from "./refreshes.js";
 import { replay } from "./replay.js";
 import { requests } from "./requests.js";
 import { rules } from "./rules.js";
@@ -34,8 +35,12 @@ const { ANSWER_MS, heard, write, hidden, freshness, emptiness, truth } = health;
 const { rows } = watch;
 const ASK_AGAIN_MS = 10_000;
 const FRAMES_MS = 50; // a pause in which the browser shows what was drawn
+const CLOCK_MS = 1_000;
 const LATEST_MS = 5_000; // the grid is loaded at this time at the latest, even if the store does not answer
 let currentView = null;
+/* What the next refresh tells the server: what is drawn (`null` before the first drawing), and up to where the watch list
+   and the alerts are known. */
+const held = { drawn: null, watched: null, alerted: null };
 let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the last request for a new drawing
 const element = (id) => document.getElementById(id);
 const same = () => window.dash_clientside.no_update;
@@ -60,6 +65,11 @@ function boot(refresh) {
   session.ask();
   heard.at = performance.now();
   setTimeout(grid.mount, LATEST_MS);
+  refreshes.begin(refresh, {
+    held: () => held.drawn && { "drawn.data": held.drawn, "watched.data": held.watched, "alerted.data": held.alerted },
+    take: (answer) => take(answer, false),
+  });
+  setInterval(tell, CLOCK_MS);
   return [opened.symbol, opened.range, theme.saved(), opened.chosen];
 }
 
@@ -81,7 +91,8 @@ function chosenView(symbol, range) {
 const viewOf = ({ symbol, range, period, candles, overview, symbols, trading }) =>
   JSON.stringify([symbol, range, period, candles, overview, symbols, Boolean(trading)]);
 
-function view(symbol, range, _chosen, drawn, before) {
+function view(symbol, range, _chosen, before) {
+  const { drawn } = held;
   if (currentView && range !== visits.at.range) options.state.period = null; // choosing another range ends the pause
   visits.at.symbol = symbol || null;
   visits.at.range = range;
@@ -111,16 +122,19 @@ function view(symbol, range, _chosen, drawn, before) {
   return currentView;
 }
 
-/* Dash keeps every firing of an interval for undo as long as the page is open; this removes them. */
-const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
+/* Dash keeps every change of a component for undo as long as the page is open; this removes them. */
+const forget = () => window.store?.getState().history?.past?.splice(0);
 
-/* Apply an answer of the server: a drawing (everything) or a delta (what is new). */
-function apply(drawing, delta, drawn) {
-  forgetBeats();
-  const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
-  const answer = by().includes("drawing") ? drawing : delta;
-  if (answer?.state) takeIn(answer, answer === drawing, drawn, out);
-  return Object.values(out);
+/* Apply an answer of the server: a drawing (everything) or what is new. */
+function take(answer, whole) {
+  if (!answer?.state) return;
+  takeIn(answer, whole);
+  tell();
+}
+
+function apply(drawing) {
+  forget();
+  take(drawing, true);
 }
 
 /* Request the picture of the time range that the reader zoomed or panned to, and apply it, unless a different view or
@@ -131,25 +145,25 @@ async function look(sight, width) {
     looked = await requests.ask("looked.data", { "look.data": { ...currentView, sight, width, n: number } });
   if (number !== looks) return;
   chart.unanswered();
-  const drawn = window.dash_component_api.getLayout("drawn").props.data;
+  const { drawn } = held;
   if (!looked?.drawn || !drawn || looked.drawn.symbol !== drawn.symbol || looked.drawn.range !== drawn.range) return;
   if (!looked.picture) return;
   const { rows, multiples: small, ...rest } = looked.drawn,
     next = { ...drawn, ...rest, rows, multiples: drawn.multiples, paused: visits.at.paused };
   chart.refined(looked.picture, next);
-  setProps("drawn", { data: next });
+  held.drawn = next;
 }
 
-function takeIn(answer, whole, drawn, out) {
+function takeIn(answer, whole) {
+  const { drawn } = held;
   heard.state = answer.state;
   heard.at = performance.now();
-  out.state = answer.state;
   replay.take(answer.state.replay);
   const turned = turn(answer.state.replay, whole);
   if (whole) {
     const wanted = answer.drawn.symbol;
     heard.seen = 0;
-    out.drawn = answer.drawn;
+    held.drawn = answer.drawn;
     if (answer.picture) chart.view.drawn = answer.drawn;
     else Object.assign(chart.view, { drawn: answer.drawn, picture: null, range: null });
     element("chart-section").classList.remove("waiting");
@@ -160,40 +174,35 @@ function takeIn(answer, whole, drawn, out) {
     if (wanted && viewOf(answer.drawn) === viewOf(currentView)) place.arrive();
     if (wanted && !visits.at.symbol) setProps("symbol", { value: wanted });
   } else {
-    if (!drawn || answer.of !== drawn.id) return;
+    if (answer.of !== drawn.id) return;
     const other = visits.at.symbol && viewOf(drawn) !== viewOf(currentView);
     const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // the request had no answer
     if (answer.rebuild || overdue || turned) rebuild(drawn.id);
-    if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
+    if (Boolean(drawn.paused) !== visits.at.paused) held.drawn = { ...drawn, paused: visits.at.paused };
     const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const followed = next && chart.follow(answer.tail, next);
     if (followed) {
       // without this, the next refresh would send the same rows again
       heard.seen = performance.now();
-      out.drawn = chart.view.drawn;
+      held.drawn = chart.view.drawn;
     }
   }
   if (!answer.state.down) alerts.unread(answer.trouble || "");
   if (answer.alerts) {
-    out.alerted = answer.alerts.stamp;
+    held.alerted = answer.alerts.stamp;
     alerts.take(answer.alerts);
   }
   if (answer.watch) {
-    out.watched = answer.watch.cursors;
+    held.watched = answer.watch.cursors;
     watch.tellMore(answer.watch.more);
     if (whole && turned) watch.keep(answer.watch.rows.map((row) => row.symbol));
-    if (answer.watch.rows.length)
-      watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
+    if (answer.watch.rows.length) watch.take(answer.watch.rows, held.drawn.symbol || null, answer.watch.step_us);
   }
   if (whole) {
     multiples.show(answer.multiples, answer.drawn);
     setTimeout(grid.mount, FRAMES_MS);
   } else if (answer.multiples && !visits.at.paused) {
-    out.drawn = {
-      ...(out.drawn === same() ? drawn : out.drawn),
-      paused: visits.at.paused,
-      multiples: answer.multiples.drawn,
-    };
+    held.drawn = { ...held.drawn, paused: visits.at.paused, multiples: answer.multiples.drawn };
     multiples.follow(answer.multiples.rows, answer.multiples.drawn);
   }
 }
@@ -225,12 +234,12 @@ function select(chosen) {
 
 const narrowRange = (range) => (range && range !== visits.at.range ? range : same());
 
-/* A request without an answer leaves the interval disabled (see `running` in callbacks.py): enable it again. */
+/* Without an answer to the last refresh, allow another one. */
 function retry() {
   const now = performance.now();
   if (now - heard.retried < ANSWER_MS) return;
   heard.retried = now;
-  setProps("refresh", { disabled: false });
+  refreshes.giveUp();
 }
 
 let row = null; // the row of the chart under the pointer, or null
@@ -257,7 +266,9 @@ function announce(text) {
   write("said", text);
 }
 
-function tell(_ticks, _state, drawn) {
+/* Tell how fresh the figures are, once per second and after each answer. */
+function tell() {
+  const { drawn } = held;
   chart.on(charts);
   read(drawn);
   const { word, kind, sentence, advice } = freshness(drawn);
@@ -309,7 +320,8 @@ theme.asked.addEventListener("change", () => {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   heard.shown = performance.now();
-  setProps("refresh", { n_intervals: Math.round(heard.shown), disabled: false });
+  refreshes.giveUp();
+  refreshes.now();
 });
 
 document.addEventListener("click", (event) => {
@@ -364,7 +376,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     apply,
     select,
     narrowRange,
-    tell,
     theme: chooseTheme,
   },
 });

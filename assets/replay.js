@@ -1,5 +1,6 @@
 /* A replay that readers steer: its state as its producer reports it, and the controls of operators. */
 import { facts } from "./facts.js";
+import { refreshes } from "./refreshes.js";
 import { words } from "./words.js";
 
 const SPEEDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1000];
@@ -63,7 +64,7 @@ function answered(answer) {
 }
 
 /* Do not wait for the next refresh: the producer looks for wishes a few times per second. */
-const soon = () => setProps("refresh", { n_intervals: Math.round(performance.now()) });
+const soon = () => refreshes.now();
 
 /** Take the state that came with an answer of the server; `null` without a steered producer. */
 function take(state) {

@@ -10,13 +10,16 @@ const part = (name) => {
   return { id, property };
 };
 
-/** Request an output such as `looked.data`; `inputs` has the values by name, and the first one is what has changed. */
-function post(output, inputs) {
-  const [changed] = Object.keys(inputs),
+/** Request an output such as `looked.data`; `inputs` and `states` have the values by name, and the first input is what
+    has changed. */
+function post(output, inputs, states) {
+  const named = (values) => Object.entries(values).map(([name, value]) => ({ ...part(name), value })),
+    [changed] = Object.keys(inputs),
     body = {
       output,
       outputs: part(output),
-      inputs: Object.entries(inputs).map(([name, value]) => ({ ...part(name), value })),
+      inputs: named(inputs),
+      ...(states && { state: named(states) }),
       changedPropIds: [changed],
       parsedChangedPropsIds: [changed],
     };
@@ -24,10 +27,11 @@ function post(output, inputs) {
   return fetch_(CALLBACKS, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-/** The value of an output; `null` if the server refused it or did not answer. */
-async function ask(output, inputs) {
+/** The value of an output; empty if the server refused it (see `session.js`), `null` if it did not answer. */
+async function ask(output, inputs, states) {
   try {
-    const answer = await post(output, inputs);
+    const answer = await post(output, inputs, states);
+    if (answer.status === 204) return {};
     if (answer.status !== 200) return null;
     const { id, property } = part(output);
     return (await answer.json()).response[id][property];

@@ -96,7 +96,7 @@ class Viewer:
         for number in range(refreshes):
             due += interval
             time.sleep(max(0.0, due - time.monotonic()))
-            self._values[f"{ids.REFRESH}.n_intervals"] = number
+            self._values[f"{ids.REFRESH}.data"] = number
             answer = self._ask(ids.DRAWING if whole else ids.DELTA)
             # If the server asks for a new drawing, request it at once.
             self._take(self._ask(ids.DRAWING) if answer.get("rebuild") else answer)

@@ -63,12 +63,8 @@ def asked(output: str, inputs: list[object], states: list[object]) -> dict[str, 
     }[output]
     sides = []
     for ids, values in zip(names, (inputs, states), strict=True):
-        properties = ["n_intervals" if name == "refresh" else "data" for name in ids]
         sides.append(
-            [
-                {"id": name, "property": prop, "value": value}
-                for name, prop, value in zip(ids, properties, values, strict=True)
-            ]
+            [{"id": name, "property": "data", "value": value} for name, value in zip(ids, values, strict=True)]
         )
     return {
         "output": f"{output}.data",

@@ -79,9 +79,7 @@ def register(
         except StoreError as error:
             return {"state": down(error)}
 
-    def on_interval(
-        _intervals: int, drawn: Drawn | None, watched: dict[str, int] | None, stamp: object = None
-    ) -> Answer:
+    def on_refresh(_number: int, drawn: Drawn | None, watched: dict[str, int] | None, stamp: object = None) -> Answer:
         if drawn is None:
             return {}
         try:
@@ -215,15 +213,12 @@ def register(
     )(on_look)
     app.callback(
         Output(ids.DELTA, "data"),
-        Input(ids.REFRESH, "n_intervals"),
+        Input(ids.REFRESH, "data"),
         State(ids.DRAWN, "data"),
         State(ids.WATCHED, "data"),
         State(ids.ALERTED, "data"),
-        # Without this, a callback that takes longer than the interval would have each of its answers discarded when the
-        # next request starts.
-        running=[(Output(ids.REFRESH, "disabled"), True, False)],
         prevent_initial_call=True,
-    )(on_interval)
+    )(on_refresh)
     _register_clientside(app)
 
 
@@ -237,7 +232,7 @@ def _saved(save: Callable[[], None]) -> Answer:
 
 
 def _register_clientside(app: Dash) -> None:
-    """The browser's callbacks: the URL, applying answers, the clock, the pointer, the theme."""
+    """The browser's callbacks: the URL, applying drawings, the pointer, the theme."""
     app.clientside_callback(
         ClientsideFunction("tickflow", "boot"),
         Output(ids.SYMBOL, "value"),
@@ -252,18 +247,11 @@ def _register_clientside(app: Dash) -> None:
         Input(ids.SYMBOL, "value"),
         Input(ids.RANGE, "value"),
         Input(ids.OPTIONS, "data"),
-        State(ids.DRAWN, "data"),
         State(ids.VIEW, "data"),
     )
     app.clientside_callback(
         ClientsideFunction("tickflow", "apply"),
-        Output(ids.DRAWN, "data"),
-        Output(ids.WATCHED, "data"),
-        Output(ids.STATE, "data"),
-        Output(ids.ALERTED, "data"),
         Input(ids.DRAWING, "data"),
-        Input(ids.DELTA, "data"),
-        State(ids.DRAWN, "data"),
     )
     app.clientside_callback(
         ClientsideFunction("tickflow", "select"),
@@ -305,13 +293,6 @@ def _register_clientside(app: Dash) -> None:
         ClientsideFunction("tickflow", "narrowRange"),
         Output(ids.RANGE, "value", allow_duplicate=True),
         Input(ids.RANGE_NARROW, "value"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("tickflow", "tell"),
-        Input(ids.CLOCK, "n_intervals"),
-        Input(ids.STATE, "data"),
-        State(ids.DRAWN, "data"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

@@ -12,7 +12,6 @@ from tickflow.dashboard.drawing import chart, facts, ids, watch_list
 from tickflow.dashboard.queries import ranges
 
 TITLE = "Tickflow"
-CLOCK_MS = 1000
 SKIPS = (("chart", "Chart"), ("watch", "Watch list"), ("alerts", "Alerts"))
 RENDERER = "window.beginDash = () => new DashRenderer();"
 """Starts Dash's renderer. It is wrapped in a function, which `assets/start.js` calls."""
@@ -112,7 +111,7 @@ def layout(*, update_interval: float) -> Component:
 
 
 def _stores(update_interval: float) -> list[Component]:
-    stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
+    stores = [ids.VIEW, ids.REFRESH, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
     stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.WITHDRAW, ids.WITHDRAWN, ids.MUTE, ids.MUTED]
     stores += [ids.LAYOUTS_ASKED, ids.LAYOUTS_LISTED, ids.LAYOUT, ids.LAYOUT_KEPT]
     stores += [ids.BACKTESTS_ASKED, ids.BACKTESTS_LISTED, ids.BACKTEST_REMOVE, ids.BACKTEST_REMOVED]
@@ -120,11 +119,8 @@ def _stores(update_interval: float) -> list[Component]:
     stores += [ids.INDICATE, ids.INDICATED, ids.STEER, ids.STEERED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
-        dcc.Store(id=ids.STATE),
         dcc.Store(id=ids.GRID, data=watch_list.grid().to_plotly_json()),
         *(dcc.Store(id=name) for name in stores),
-        dcc.Interval(id=ids.REFRESH, interval=update_interval * 1000),
-        dcc.Interval(id=ids.CLOCK, interval=CLOCK_MS),
     ]
 
 
