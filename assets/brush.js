@@ -134,15 +134,18 @@ function bars(context, panel, xs, values, [from, to], { colors, width, half }) {
  */
 function peaks(context, panel, tops, limit, { color, over }) {
   const ground = panel.y(limit);
-  for (const [px, { high, share }] of tops) {
-    const top = panel.y(high),
-      foot = Math.max(top, ground);
-    context.fillStyle = color;
-    context.globalAlpha = PEAK_ALPHA;
+  context.fillStyle = color; // one colour after the other: each change of it costs as much as a rectangle
+  context.globalAlpha = PEAK_ALPHA;
+  for (const [px, { high }] of tops) {
+    const foot = Math.max(panel.y(high), ground);
     context.fillRect(px, foot, 1, panel.bottom - foot);
-    context.fillStyle = over;
+  }
+  context.fillStyle = over;
+  for (const [px, { high, share }] of tops) {
+    const top = panel.y(high);
+    if (top >= ground) continue;
     context.globalAlpha = OVER_ALPHA + (1 - OVER_ALPHA) * Math.sqrt(share);
-    context.fillRect(px, top, 1, foot - top);
+    context.fillRect(px, top, 1, ground - top);
   }
   context.globalAlpha = 1;
 }

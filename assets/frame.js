@@ -20,10 +20,11 @@ function painter() {
   const style = getComputedStyle(document.documentElement),
     known = new Map();
   const token = (name) => {
-    const color = style.getPropertyValue(name).trim();
-    if (!forced.matches) return color;
-    if (!known.has(color)) known.set(color, resolved(color));
-    return known.get(color);
+    if (!known.has(name)) {
+      const color = style.getPropertyValue(name).trim();
+      known.set(name, forced.matches ? resolved(color) : color);
+    }
+    return known.get(name);
   };
   const paint = (part) => {
     if (typeof part === "string") return part.startsWith("--") ? token(part) : part;
