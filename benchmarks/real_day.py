@@ -52,7 +52,7 @@ REFINED = """
       requestAnimationFrame(look);
     }, true);
 """
-"""Records how many ms it takes, after a notch of the wheel, to draw the new time range in full."""
+"""Records how many ms it takes, after a notch of the wheel, to draw the new time range in full; it looks each frame."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -115,7 +115,6 @@ def _moving(url: str) -> dict[str, float]:
     with Visitor() as visitor:
         visitor.open(url)
         visitor.until(DRAWN)
-        visitor.page.evaluate(REFINED)
         visitor.devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
         visitor.page.wait_for_timeout(3_000)
         box = visitor.page.locator("#chart").bounding_box()
@@ -123,17 +122,18 @@ def _moving(url: str) -> dict[str, float]:
         x, y = box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"]
         mouse = visitor.page.mouse
         mouse.move(x, y)
-        refined = []
-
-        def wheel(delta: float) -> None:
-            visitor.page.evaluate("window.refined = null")
-            mouse.wheel(0, delta)
-
+        steps = [-120 if number % 8 < 6 else 240 for number in range(ROUNDS)]
         wheels = []
-        for number in range(ROUNDS):
+        for step in steps:
             # each step is compared with an idle page just before it: other work on the machine comes and goes
             idle = _task(visitor, lambda: None)
-            wheels.append(_task(visitor, partial(wheel, -120 if number % 8 < 6 else 240)) - idle)
+            wheels.append(_task(visitor, partial(mouse.wheel, 0, step)) - idle)
+        visitor.page.evaluate(REFINED)  # not before: its frames would count as a cost of the wheel
+        refined = []
+        for step in steps:
+            visitor.page.evaluate("window.refined = null")
+            mouse.wheel(0, step)
+            visitor.page.wait_for_timeout(REST_MS)
             if (found := visitor.page.evaluate("window.refined")) is not None:
                 refined.append(found)
 
