@@ -289,8 +289,9 @@ function tell() {
   emptiness(drawn, kind);
   replay.draw();
   truth(drawn);
-  // The grid throws until it is ready; it is ready once it has rows. On a narrow screen it is hidden.
-  if (document.querySelector("#watch .ag-row")?.offsetParent) {
+  // Only the overview has ages. The grid throws until it is ready; it is ready once it has rows. On a narrow screen it
+  // is hidden. Where it lies is asked last, since the browser then lays out at once all that the refresh has changed.
+  if (document.body.dataset.view === "overview" && document.querySelector("#watch .ag-row")?.offsetParent) {
     window.dash_ag_grid.getApi("watch").refreshCells({ columns: ["event_us"], force: true });
   }
 }
