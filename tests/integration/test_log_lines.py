@@ -16,7 +16,8 @@ def test_a_first_start_warns_of_nothing_and_each_line_has_its_name(script: Start
     worker.terminate()
     assert worker.wait(15) == 0
     for one, name in ((worker, rf"[\w.-]+-{worker.process.pid}|[\w.-]+-\d+"), (producer, "producer")):
-        lines = one.stderr.splitlines()
+        # At a load of 15, the first answer of Kafka took more than the second after which a wait is logged.
+        lines = [line for line in one.stderr.splitlines() if not line.endswith("no answer yet")]
         assert [line for line in lines if not re.match(rf"\S+ (INFO|DEBUG) ({name}): ", line)] == []
         assert lines[-1].endswith(": ended")
     for step in ("rebalance: revoked [], assigned [", "batch: partition ", "committed {", "asked to stop"):
