@@ -64,4 +64,6 @@ def why_not_whole(arguments: Sequence[str], deselected: int, outcomes: Mapping[s
         return "only a part of the suite was run"
     if any(outcomes.get(kind) for kind in ("skipped", "failed", "error")):
         return "cases were skipped or failed"
+    if not outcomes.get("passed"):  # such as with --collect-only
+        return "no case was run"
     return ""

@@ -40,7 +40,8 @@ def test_the_documents_table_shows_nothing_lost_doubled_or_differing() -> None:
 @pytest.mark.parametrize(
     ("arguments", "deselected", "outcomes", "reason"),
     [
-        (["tests/faults"], 0, {}, ""),
+        (["tests/faults"], 0, {"passed": 70}, ""),
+        (["tests/faults"], 0, {}, "no case was run"),
         (["tests/faults/test_kill.py"], 0, {}, "only a part of the suite was run"),
         (["tests/faults"], 3, {}, "only a part of the suite was run"),
         (["tests/faults"], 0, {"skipped": 1}, "cases were skipped or failed"),
