@@ -113,7 +113,7 @@ def test_every_attribute_of_a_tick_is_recorded_by_symbol_and_day(file: Path, tmp
         assert (row["producer"], row["seq"]) == (tick.producer, None if tick.seq is None else str(tick.seq))
         assert (row["naive"], row["partition"]) == (tick.timestamp.tzinfo is None, 0)
         assert row["offset"] >= number
-    days = {(each.parent.parent.name, each.parent.name) for each in (tmp_path / "rec").glob("*/*/*.parquet")}
+    days = {(each.parent.parent.name, each.parent.name) for each in (tmp_path / "rec").glob("[!.]*/*/*.parquet")}
     assert days == {(folder_of(symbol), day) for symbol in SYMBOLS for day in ("2026-01-05", "2026-01-06")}
 
 
@@ -123,8 +123,8 @@ def test_repeated_kills_leave_no_partial_file_and_no_doubled_or_missing_tick(fil
     for round_number in range(5):
         command = [sys.executable, "-c", PROGRAM, str(file), str(folder)]
         process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
-        before = len(list(folder.glob("*/*/*.parquet")))
-        wait_until(lambda before=before: len(list(folder.glob("*/*/*.parquet"))) > before, "file", 120)  # type: ignore[misc]
+        before = len(list(folder.glob("[!.]*/*/*.parquet")))
+        wait_until(lambda before=before: len(list(folder.glob("[!.]*/*/*.parquet"))) > before, "file", 120)  # type: ignore[misc]
         time.sleep(0.05 * round_number)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -328,7 +328,7 @@ def test_a_portion_that_was_not_completed_is_neither_read_nor_replayed(file: Pat
     """A killed recorder left the portion; the next recorder deletes it, perhaps while somebody reads."""
     folder = tmp_path / "rec"
     record(file, folder, 1_000)
-    whole = sorted(folder.glob("*/*/*.parquet"))
+    whole = sorted(folder.glob("[!.]*/*/*.parquet"))
     shutil.copy(whole[0], whole[0].with_name("00000-00000000000009999999.parquet"))
     assert len(tickflow.read(folder)) == 1_000
     assert recorded_files(folder) == whole

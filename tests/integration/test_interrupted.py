@@ -84,7 +84,7 @@ def test_the_recording_command_killed_while_it_reads_and_while_it_writes_goes_on
         topics.send(topics.topic, [(tick.symbol.encode(), encode(tick)) for tick in ticks[start:end]])
 
     def files() -> list[Path]:
-        return sorted(folder.glob("*/*/*.parquet"))
+        return sorted(folder.glob("[!.]*/*/*.parquet"))
 
     topics.create(topics.topic)
     send(0, 1_000)

@@ -193,7 +193,7 @@ def recorded(stage: Stage) -> int:
 
 
 def ticks_in(recording: Path) -> int:
-    return sum(pyarrow.parquet.read_metadata(file).num_rows for file in recording.glob("*/*/*.parquet"))
+    return sum(pyarrow.parquet.read_metadata(file).num_rows for file in recording.glob("[!.]*/*/*.parquet"))
 
 
 def page_shows(stage: Stage) -> bool:
