@@ -13,6 +13,7 @@ from tests.loaded_settings import load
 from tests.memory_log import MemoryLog, MemoryTopic
 from tests.records import body
 from tickflow.process import StopEvent
+from tickflow.ticklog.base import Commit
 from tickflow.worker import assignments
 
 
@@ -106,6 +107,51 @@ def test_after_another_worker_the_windows_are_restored() -> None:
     assert first.log.sought[0] == 0
     assert first.log.sought[1] < 60, "records before the commit fill the windows"
     assert repr(rows(store)) == repr(alone(topic))
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["a new group", "after another worker"])
+def test_a_foreign_commit_before_the_first_own_one_is_ignored(committed: bool) -> None:
+    """A worker that has a partition but has not committed yet begins again where it began."""
+    topic, store = MemoryTopic(1), MemoryStore()
+    append(topic, 30)
+    if committed:
+        earlier = Worker(topic, store)
+        earlier.log.give(0)
+        earlier.read(12)
+        append(topic, 30)
+    worker = Worker(topic, store)
+    worker.log.give(0)
+    worker.log.troubles.append("commit_fails")
+    worker.read()
+    assert worker.log.sought
+    for _ in range(2):  # the second time the worker has only the place that it began at again
+        worker.log.take(0)
+        worker.log.troubles.append("commit_fails")
+        worker.read()
+        topic.commits[0] = Commit(topic.ends[0], "")
+        worker.log.give(0)
+        worker.log.troubles.append("commit_fails")
+        worker.read()
+    worker.log.troubles.clear()
+    worker.read(40)
+    assert repr(rows(store)) == repr(alone(topic))
+    assert worker.under_test.counters.discrepancies() == {}
+
+
+def test_a_worker_that_followed_a_foreign_commit_keeps_its_place() -> None:
+    topic, store = MemoryTopic(1), MemoryStore()
+    append(topic, 30)
+    topic.commits[0] = Commit(10, "")
+    worker = Worker(topic, store)
+    worker.log.give(0)
+    worker.log.troubles.append("commit_fails")
+    worker.read()
+    worker.log.take(0)
+    worker.read()
+    topic.commits[0] = Commit(25, "")
+    worker.log.give(0)
+    worker.read(20)
+    assert len(rows(store)) == 20, "the ticks from offset 10 on"
 
 
 def test_a_batch_whose_commit_failed_is_read_again() -> None:

@@ -71,6 +71,18 @@ class Planned(NamedTuple):
     bounds: Bounds
     plan: RestorePlan
 
+    def begun(self, own: Commit | None, span: int, topic_id: str) -> Commit:
+        """The commit that stands for the start of writing until this worker's first commit.
+
+        Another program may commit past records that this worker has not stored yet: the next assignment then begins
+        here again.
+        """
+        emit_from = self.plan.emit_from
+        for each in (own, self.commit) if self.plan.foreign else (self.commit, own):
+            if each is not None and each.offset == emit_from:
+                return each
+        return Commit(emit_from, to_metadata(emit_from, self.plan.seek, span, topic_id, self.plan.since))
+
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
@@ -208,6 +220,7 @@ class Assignments(Mapping[int, Assigned]):
         begins = self._with_alerts({number: (each.plan, each.bounds) for number, each in planned.items()}, topic_id)
         for partition, begin in begins.items():
             level = logging.INFO if planned[partition].commit is None else logging.WARNING
+            self._committed[partition] = planned[partition].begun(self._committed.get(partition), self._span, topic_id)
             self._adopt(partition, self._unplaced.pop(partition), begin, topic_id, level)
         if silent is not None:
             raise silent
