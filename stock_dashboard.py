@@ -64,7 +64,7 @@ readers need it.
 
 
 class StockDashboard:
-    """The page, which only reads from its store; it writes readers' acknowledgements to `acks`, their wishes for a
+    """The page, which only reads from its store; it writes readers' acknowledgements to `acks`, their commands for a
     replay to `steering`, and standing rules to `rules`.
 
     `store`, `acks`, `alerts`, `mutes`, `rules` and `steering` are by default those that the settings name; if `store`

@@ -24,7 +24,7 @@ from tickflow.errors import NotAcknowledged, SettingError, Stopped, StoreError
 from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
 from tickflow.sources.base import Source
 from tickflow.sources.mapping import Mapping
-from tickflow.sources.replay_flags import ALIASES, Wishes, add_replay_flags, moment_us, options_of, wishes_of
+from tickflow.sources.replay_flags import ALIASES, ReplayFlags, add_replay_flags, moment_us, options_of, replay_flags_of
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
 from tickflow.sources.topic import TopicSource
 from tickflow.stack import open_log, open_steering, open_store
@@ -53,7 +53,7 @@ class StockDataProducer:
     """Publishes the ticks of one source, keyed by symbol; each tick carries the id of this run and its number.
 
     `injections` are jumps of simulated prices. `start_time` is the first event time of simulated ticks; by default they
-    have the current time. `ticks` ends the run after this many ticks of each symbol. `wishes` say which part of a file
+    have the current time. `ticks` ends the run after this many ticks of each symbol. `flags` say which part of a file
     is replayed, and how.
     """
 
@@ -66,7 +66,7 @@ class StockDataProducer:
         injections: Sequence[Injection] = (),
         ticks: int | None = None,
         start_time: datetime | None = None,
-        wishes: Wishes | None = None,
+        flags: ReplayFlags | None = None,
         yes: bool = False,
     ) -> None:
         settings = settings or load_settings()
@@ -78,7 +78,7 @@ class StockDataProducer:
         self._injections = injections
         self._ticks = math.inf if ticks is None else ticks
         self._start_time = start_time
-        self._wishes = wishes or Wishes()
+        self._flags = flags or ReplayFlags()
         self._yes = yes
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
@@ -139,7 +139,7 @@ class StockDataProducer:
             return
         identity = source.identity()
         self._run = new_run(identity)
-        if not self._wishes.resume:
+        if not self._flags.resume:
             return
         before = published_before(self.log, identity)
         if before is None:
@@ -301,7 +301,7 @@ class StockDataProducer:
         show.
         """
         settings, path = self.settings, self.settings.replay_file
-        asked = settings.stack == "kafka" and settings.influxdb_token and not (self._yes or self._wishes.shift)
+        asked = settings.stack == "kafka" and settings.influxdb_token and not (self._yes or self._flags.shift)
         if not asked or path is None or not (path.is_file() or path.is_dir()):
             return
         from tickflow.sources.expiry import expired
@@ -313,7 +313,7 @@ class StockDataProducer:
                 settings.model_copy(update={"replay_speed": math.inf}),
                 log=self.log,
                 stop=self.stop,
-                wishes=replace(self._wishes, loop=False, steer=False),
+                flags=replace(self._flags, loop=False, steer=False),
             )
             words = expired(quiet._open_files(), lambda time_ns: store.keeps(time_ns, 0))
             if words:
@@ -330,14 +330,14 @@ class StockDataProducer:
     def _open_files(self) -> Source:
         from tickflow.sources.replay import Part, Replay  # loads the readers of all kinds of files, so only when needed
 
-        settings, wishes = self.settings, self._wishes
-        if wishes.steer:
+        settings, flags = self.settings, self._flags
+        if flags.steer:
             self._pace = self._steered_pace()
         zone = settings.replay_timezone
         part = Part(
-            frozenset(wishes.symbols), moment_us("--from", wishes.begin, zone), moment_us("--to", wishes.end, zone)
+            frozenset(flags.symbols), moment_us("--from", flags.begin, zone), moment_us("--to", flags.end, zone)
         )
-        if recorded := open_recording(settings, part, wishes, self._pace):
+        if recorded := open_recording(settings, part, flags, self._pace):
             self._keeps_marks = True
             return recorded
         source = Replay(
@@ -345,8 +345,8 @@ class StockDataProducer:
             speed=settings.replay_speed,
             options=options_of(settings),
             part=part,
-            loop=wishes.loop,
-            shift=wishes.shift,
+            loop=flags.loop,
+            shift=flags.shift,
             pace=self._pace,
         )
         for line in source.understood():
@@ -371,17 +371,17 @@ class StockDataProducer:
 
 
 def open_recording(
-    settings: Settings, part: "Part | None" = None, wishes: Wishes | None = None, pace: "Pace | None" = None
+    settings: Settings, part: "Part | None" = None, flags: ReplayFlags | None = None, pace: "Pace | None" = None
 ) -> "Recorded | None":
     """The source for a recording, or `None` if the file to replay is not one. Raises `SettingError`."""
     from tickflow.sources.files.options import Options
     from tickflow.sources.recorded import Recorded, recorded_files
 
-    path, wishes = settings.replay_file, wishes or Wishes()
+    path, flags = settings.replay_file, flags or ReplayFlags()
     files = recorded_files(path) if path is not None else []
     if path is None or not files:
         return None
-    if wishes.resume:
+    if flags.resume:
         expected = (
             "a file that is not a recording: recorded ticks keep the marks of their first run, so the log does not "
         )
@@ -391,9 +391,7 @@ def open_recording(
         if getattr(options, field.name) != getattr(default, field.name):
             flag = field.name.replace("bar_us", "bar-length")
             logger.warning("--%s is not used: a recording already has every field of its ticks", flag)
-    return Recorded(
-        path, files, speed=settings.replay_speed, part=part, loop=wishes.loop, shift=wishes.shift, pace=pace
-    )
+    return Recorded(path, files, speed=settings.replay_speed, part=part, loop=flags.loop, shift=flags.shift, pace=pace)
 
 
 DESCRIPTION = """\
@@ -511,11 +509,11 @@ def main(stop: StopEvent) -> int:
         return record(settings, stop, Path(arguments.record), arguments.from_now)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
     extras["yes"] = arguments.yes
-    wishes = wishes_of(arguments)
-    if settings.source != "replay" and wishes != Wishes(wishes.symbols):
+    flags = replay_flags_of(arguments)
+    if settings.source != "replay" and flags != ReplayFlags(flags.symbols):
         expected = "replay: --from, --to, --loop, --shift-to, --resume and --steer are for replayed files"
         raise SettingError("SOURCE", settings.source, expected)
-    producer = StockDataProducer(settings, stop=stop, wishes=wishes, **extras)
+    producer = StockDataProducer(settings, stop=stop, flags=flags, **extras)
     logger.info("%s", origin_of_settings())
     with serving(settings, producer.telemetry):
         producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)

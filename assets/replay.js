@@ -11,8 +11,8 @@ const part = (name) => document.getElementById(`replay-${name}`);
 const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
 
 let known = null; // the newest state, or null
-let asked = null; // the wish that the producer has not obeyed yet: {words, id, at}
-let done = ""; // the last wish that it obeyed, in words
+let asked = null; // the command that the producer has not executed yet: {words, id, at}
+let done = ""; // the last command that it executed, in words
 let trouble = "";
 let typed = false; // whether the reader has changed the time to jump to
 
@@ -54,22 +54,22 @@ function ask(act, value, meaning) {
   draw();
 }
 
-/** The server has stored the wish, or failed to. */
+/** The server has stored the command, or failed to. */
 function answered(answer) {
   trouble = answer?.trouble ?? "";
   if (trouble) asked = null;
-  else if (asked && answer?.wish) asked.id = answer.wish;
+  else if (asked && answer?.command) asked.id = answer.command;
   draw();
   if (!trouble) for (const ms of [400, 1200]) setTimeout(soon, ms);
 }
 
-/* Do not wait for the next refresh: the producer looks for wishes a few times per second. */
+/* Do not wait for the next refresh: the producer looks for commands a few times per second. */
 const soon = () => refreshes.now();
 
 /** Take the state that came with an answer of the server; `null` without a steered producer. */
 function take(state) {
   known = state ?? null;
-  if (asked?.id && known?.obeyed === asked.id) {
+  if (asked?.id && known?.executed === asked.id) {
     done = asked.words;
     asked = null;
   }

@@ -28,7 +28,7 @@ from tickflow.recording import Recorder, folder_of, is_recording
 from tickflow.sources.recorded import Recorded, recorded_files
 from tickflow.sources.replay import Part
 from tickflow.store.sqlite.store import EmbeddedStore
-from tickflow.store.steering import JUMP, PAUSE, PLAY, Wish
+from tickflow.store.steering import JUMP, PAUSE, PLAY, Command
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 from tickflow.ticks.tick import Tick, encode, epoch_us
 
@@ -275,9 +275,14 @@ def test_a_steered_recording_runs_by_the_times_of_its_ticks_and_gives_each_out_o
     def at(second: int) -> int:
         return epoch_us(MORNING + timedelta(seconds=second))
 
-    wishes = [(5.05, Wish(PAUSE)), (6.0, Wish(JUMP, at(700))), (8.0, Wish(JUMP, at(100))), (9.0, Wish(PLAY))]
+    commands = [
+        (5.05, Command(PAUSE)),
+        (6.0, Command(JUMP, at(700))),
+        (8.0, Command(JUMP, at(100))),
+        (9.0, Command(PLAY)),
+    ]
     for until, count, moment in ((7.0, 700, at(700)), (8.5, 700, at(100)), (9.5 + 700, 801, None)):
-        theatre = Theatre(wishes, until)
+        theatre = Theatre(commands, until)
         source = Recorded(folder, recorded_files(folder), pace=theatre.pace)
         ticks = [tick for batch in source.batches(theatre.wait) for tick in batch]
         assert [number_of(tick) for tick in ticks] == list(range(count))

@@ -1,26 +1,26 @@
-"""A steered replay without waiting: a clock that advances while the replay waits, and readers with their wishes."""
+"""A steered replay without waiting: a clock that advances while the replay waits, and readers with their commands."""
 
 from collections.abc import Sequence
 
 from tickflow.sources.pace import Pace
-from tickflow.store.steering import KeptWish, ReplayState, Wish
+from tickflow.store.steering import Command, KeptCommand, ReplayState
 
 
 class Theatre:
-    """Readers make their wishes at set times, as pairs (s, wish); at `until` (s) the process is asked to stop."""
+    """Readers give their commands at set times, as pairs (s, command); at `until` (s) the process is asked to stop."""
 
-    def __init__(self, wishes: Sequence[tuple[float, Wish]], until: float) -> None:
+    def __init__(self, commands: Sequence[tuple[float, Command]], until: float) -> None:
         self.now = 0.0
         self.pace = Pace(1.0, lambda: self.now, steered=True)
-        self._wishes = sorted(wishes, key=lambda each: each[0])
+        self._commands = sorted(commands, key=lambda each: each[0])
         self._until = until
 
     def wait(self, seconds: float) -> bool:
         assert seconds > 0
         self.now += seconds
-        while self._wishes and self._wishes[0][0] <= self.now:
-            at, wish = self._wishes.pop(0)
-            self.pace.wish(KeptWish("run", f"{at}", wish, 0))
+        while self._commands and self._commands[0][0] <= self.now:
+            at, command = self._commands.pop(0)
+            self.pace.take(KeptCommand("run", f"{at}", command, 0))
         return self.now >= self._until
 
 

@@ -26,12 +26,14 @@ class HttpReceiver:
 
     def __init__(self, port: int = 0) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.asked = 0
         self.is_away = False
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.asked += 1
                 self.send_response(503 if receiver.is_away else 200)
                 self.end_headers()
                 if not receiver.is_away:
@@ -80,7 +82,12 @@ class SmtpReceiver:
         self.mails.append(body.get_content())
         return "250 taken"
 
-    def stay_away(self, seconds: float, longest: float = 120.0) -> None:
+    @property
+    def asked(self) -> int:
+        """How often a mail was handed over, accepted or refused."""
+        return self.refused + len(self.mails)
+
+    def stay_away(self, seconds: float, longest: float = 600.0) -> None:
         """Refuse mail for `seconds`, and then until at least one mail was refused, but at most for `longest` s."""
         self.is_away = True
         begun = time.monotonic()

@@ -11,7 +11,7 @@ from tests.fakes import MemoryStore
 from tickflow.alerts import market
 from tickflow.alerts.alert import Alert, decode, encode
 from tickflow.alerts.channels import Channel, channels_of, chart
-from tickflow.alerts.notifier import COMPANY_SECONDS, Notifier, Wishes
+from tickflow.alerts.notifier import COMPANY_SECONDS, Notifier, Preferences
 from tickflow.alerts.outbox import Outbox
 from tickflow.errors import SettingError
 from tickflow.process import StopEvent
@@ -35,7 +35,7 @@ def receiver() -> Iterator[HttpReceiver]:
 class Desk:
     """A notifier on its own file, with a clock that the test moves."""
 
-    def __init__(self, folder: Path, receiver: HttpReceiver, wishes: Wishes) -> None:
+    def __init__(self, folder: Path, receiver: HttpReceiver, preferences: Preferences) -> None:
         self.now = 1_000_000.0
         stop = StopEvent()
         self.log = EmbeddedTickLog(
@@ -46,7 +46,7 @@ class Desk:
         self.outbox = Outbox(folder / "outbox.db", stop)
         self.channel = Channel(receiver.url)
         self.notifier = Notifier(
-            self.log, self.outbox, [self.channel], self.store, MemoryStore(), wishes, stop, lambda: self.now
+            self.log, self.outbox, [self.channel], self.store, MemoryStore(), preferences, stop, lambda: self.now
         )
         self.log.subscribe()
 
@@ -73,7 +73,7 @@ KNOWN = frozenset({"move", "volume", "bad_print"})
 
 @pytest.fixture
 def desk(tmp_path: Path, receiver: HttpReceiver) -> Iterator[Desk]:
-    made = Desk(tmp_path, receiver, Wishes(known=KNOWN, page="http://localhost:8050"))
+    made = Desk(tmp_path, receiver, Preferences(known=KNOWN, page="http://localhost:8050"))
     yield made
     made.close()
 
@@ -154,7 +154,7 @@ def test_a_channel_that_is_away_loses_nothing_and_gets_a_digest(desk: Desk, rece
 
 
 def test_messages_above_the_rate_are_combined_and_none_is_lost(tmp_path: Path, receiver: HttpReceiver) -> None:
-    desk = Desk(tmp_path, receiver, Wishes(known=KNOWN, an_hour=3))
+    desk = Desk(tmp_path, receiver, Preferences(known=KNOWN, an_hour=3))
     made = [alert(f"S{number}", number * 100 * SECOND) for number in range(9)]
     for each in made:
         desk.publish(each)

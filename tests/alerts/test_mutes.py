@@ -11,7 +11,7 @@ from tests.alerts.receivers import HttpReceiver
 from tests.alerts.test_channels import KNOWN, Desk, alert
 from tickflow.alerts.alert import Alert
 from tickflow.alerts.mutes import Mute, is_muted
-from tickflow.alerts.notifier import MUTES_EVERY, Wishes
+from tickflow.alerts.notifier import MUTES_EVERY, Preferences
 from tickflow.sessions import NEW_YORK
 from tickflow.store.sqlite.mutes import EmbeddedMutes
 
@@ -62,7 +62,7 @@ def receiver() -> Iterator[HttpReceiver]:
 
 
 def test_the_notifier_obeys_a_mute_until_it_is_undone(tmp_path: Path, receiver: HttpReceiver) -> None:
-    desk = Desk(tmp_path, receiver, Wishes(known=KNOWN))
+    desk = Desk(tmp_path, receiver, Preferences(known=KNOWN))
     mutes = EmbeddedMutes(tmp_path / "stocks.db", stop=desk.log.stop)
     desk.notifier._mute_store = mutes
     now_ns = round(desk.now * 1e9)
@@ -85,7 +85,7 @@ def test_the_notifier_obeys_a_mute_until_it_is_undone(tmp_path: Path, receiver: 
 
 
 def test_messages_that_are_given_up_are_marked(tmp_path: Path, receiver: HttpReceiver) -> None:
-    desk = Desk(tmp_path, receiver, Wishes(known=KNOWN, give_up_seconds=60.0))
+    desk = Desk(tmp_path, receiver, Preferences(known=KNOWN, give_up_seconds=60.0))
     receiver.is_away = True
     desk.publish(alert("AAPL", 1))
     desk.later()

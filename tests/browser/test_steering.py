@@ -141,7 +141,7 @@ def test_the_controls_are_for_everybody(running: Running, visit: Visit, rules: s
     page.locator("#replay-play").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#replay-said")).to_have_text("Asked: pause …")
-    wait_until(lambda: [kept.wish.act for kept in running.steering.wishes(STATE.run)] == [PAUSE], "wish", 30)
+    wait_until(lambda: [kept.command.act for kept in running.steering.commands(STATE.run)] == [PAUSE], "command", 30)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "replay-speed"
     page.keyboard.press("Tab")

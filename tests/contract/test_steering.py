@@ -12,7 +12,7 @@ from devtools.process import ServerError
 from tests.point_examples import MORNING, SECOND
 from tickflow.store.influx.steering import InfluxSteering
 from tickflow.store.sqlite.steering import EmbeddedSteering
-from tickflow.store.steering import JUMP, MOST_WISHES, PAUSE, SPEED, KeptWish, ReplayState, SteeringStore, Wish
+from tickflow.store.steering import JUMP, MOST_COMMANDS, PAUSE, SPEED, Command, KeptCommand, ReplayState, SteeringStore
 
 STATE = ReplayState(
     run="0123456789abcdef0123456789abcdef",
@@ -26,7 +26,7 @@ STATE = ReplayState(
     ended=False,
     rewound=True,
     turns=2,
-    obeyed="00ff",
+    executed="00ff",
 )
 
 
@@ -45,22 +45,22 @@ def steering(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Steerin
             server.delete_bucket(bucket)
 
 
-def test_wishes_of_a_run_come_in_the_order_in_which_they_were_made(steering: SteeringStore) -> None:
-    assert list(steering.wishes("a-1")) == []
-    later = KeptWish("a-1", "02", Wish(JUMP, 1_381_154_400_000_001), MORNING + 2, 'Ann "B", C=D')
-    first = KeptWish("a-1", "01", Wish(SPEED, 0.1 + 0.2), MORNING + 1)
-    other = KeptWish("b-2", "03", Wish(PAUSE), MORNING)
+def test_commands_of_a_run_come_in_the_order_in_which_they_were_made(steering: SteeringStore) -> None:
+    assert list(steering.commands("a-1")) == []
+    later = KeptCommand("a-1", "02", Command(JUMP, 1_381_154_400_000_001), MORNING + 2, 'Ann "B", C=D')
+    first = KeptCommand("a-1", "01", Command(SPEED, 0.1 + 0.2), MORNING + 1)
+    other = KeptCommand("b-2", "03", Command(PAUSE), MORNING)
     for kept in (later, first, other):
         steering.ask(kept)
-    assert list(steering.wishes("a-1")) == [first, later]
-    assert list(steering.wishes("b-2")) == [other]
+    assert list(steering.commands("a-1")) == [first, later]
+    assert list(steering.commands("b-2")) == [other]
 
 
-def test_of_very_many_wishes_the_newest_are_read(steering: SteeringStore) -> None:
-    made = [KeptWish("a-1", f"{n:02}", Wish(SPEED, 1.0 + n), MORNING + n) for n in range(MOST_WISHES + 3)]
+def test_of_very_many_commands_the_newest_are_read(steering: SteeringStore) -> None:
+    made = [KeptCommand("a-1", f"{n:02}", Command(SPEED, 1.0 + n), MORNING + n) for n in range(MOST_COMMANDS + 3)]
     for kept in made:
         steering.ask(kept)
-    assert list(steering.wishes("a-1")) == made[3:]
+    assert list(steering.commands("a-1")) == made[3:]
 
 
 def test_the_state_is_the_newest_report_of_any_run(steering: SteeringStore) -> None:

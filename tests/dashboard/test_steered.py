@@ -1,4 +1,4 @@
-"""The page of a steered replay: the state that it shows, the wishes that it stores, and the moment to which it shows
+"""The page of a steered replay: the state that it shows, the commands that it stores, and the moment to which it shows
 data.
 """
 
@@ -24,7 +24,7 @@ from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.queries.steered import FORGOTTEN_AFTER_SECONDS, GONE_AFTER_SECONDS, Steered
 from tickflow.errors import StoreUnavailable
 from tickflow.store.sqlite.steering import EmbeddedSteering
-from tickflow.store.steering import ACTS, JUMP, PLAY, SPEED, ReplayState, SteeringStore, Wish
+from tickflow.store.steering import ACTS, JUMP, PLAY, SPEED, Command, ReplayState, SteeringStore
 from tickflow.ticks.tick import epoch_us
 
 BEGIN = datetime(2013, 10, 7, 13, 30, tzinfo=UTC)
@@ -36,7 +36,7 @@ WALL_MS = 1_381_138_200_000.0
 def reported(second: float, **changes: object) -> ReplayState:
     """A report, written now, of a replay that is at this second."""
     now = time.time_ns()
-    plain: dict[str, object] = {"rewound": False, "turns": 0, "obeyed": "", "run": RUN}
+    plain: dict[str, object] = {"rewound": False, "turns": 0, "executed": "", "run": RUN}
     position = epoch_us(BEGIN + timedelta(seconds=second))
     return msgspec.structs.replace(STATE, written_ns=now, position_us=position, **plain | changes)
 
@@ -78,20 +78,20 @@ def test_without_a_steered_producer_nothing_is_told(client: FlaskClient) -> None
 
 
 @pytest.mark.parametrize(
-    ("body", "wish"),
+    ("body", "command"),
     [
-        ({}, Wish(PLAY)),
-        ({"act": "speed", "value": 60}, Wish(SPEED, 60.0)),
-        ({"act": "jump", "value": WALL_MS}, Wish(JUMP, epoch_us(BEGIN))),
+        ({}, Command(PLAY)),
+        ({"act": "speed", "value": 60}, Command(SPEED, 60.0)),
+        ({"act": "jump", "value": WALL_MS}, Command(JUMP, epoch_us(BEGIN))),
     ],
 )
 def test_what_an_operator_asks_reaches_the_store(
-    client: FlaskClient, steering: SteeringStore, body: dict[str, object], wish: Wish
+    client: FlaskClient, steering: SteeringStore, body: dict[str, object], command: Command
 ) -> None:
     answer = steer(client, **body).json["response"]["steered"]["data"]
-    (kept,) = steering.wishes(RUN)
-    assert answer == {"trouble": "", "wish": kept.id}
-    assert (kept.wish, kept.made_by) == (wish, "local")
+    (kept,) = steering.commands(RUN)
+    assert answer == {"trouble": "", "command": kept.id}
+    assert (kept.command, kept.made_by) == (command, "local")
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_what_an_operator_asks_reaches_the_store(
         *({"more": 1}, {"value": "5"}),
     ],
 )
-def test_a_wish_that_the_page_cannot_make_is_refused(
+def test_a_command_that_the_page_cannot_make_is_refused(
     client: FlaskClient, steering: SteeringStore, body: dict[str, object]
 ) -> None:
     assert steer(client, **body).status_code == 400
-    assert all(not steering.wishes(run) for run in (RUN, "x"))
+    assert all(not steering.commands(run) for run in (RUN, "x"))
 
 
 def test_a_jump_to_before_1970_goes_to_the_beginning(
@@ -114,17 +114,17 @@ def test_a_jump_to_before_1970_goes_to_the_beginning(
 ) -> None:
     monkeypatch.setattr(clock, "_used", [ZoneInfo("Asia/Tokyo")])
     assert steer(client, act="jump", value=1_000).status_code == 200
-    assert [kept.wish for kept in steering.wishes(RUN)] == [Wish(JUMP, 0)]
+    assert [kept.command for kept in steering.commands(RUN)] == [Command(JUMP, 0)]
 
 
-def test_every_act_of_a_wish_can_be_asked_for(client: FlaskClient) -> None:
+def test_every_act_of_a_command_can_be_asked_for(client: FlaskClient) -> None:
     for act in ACTS:
         value = {SPEED: 2.0, JUMP: WALL_MS}.get(act, 0)
         assert steer(client, act=act, value=value).status_code == 200
 
 
 def test_the_state_is_told_as_its_producer_reports_it(client: FlaskClient, steering: SteeringStore) -> None:
-    steering.report(reported(20, paused=True, speed=60.0, obeyed="00ff"))
+    steering.report(reported(20, paused=True, speed=60.0, executed="00ff"))
     told = drawing(client)["state"]["replay"]
     assert told.pop("age_s") < GONE_AFTER_SECONDS
     assert told == {
@@ -137,7 +137,7 @@ def test_the_state_is_told_as_its_producer_reports_it(client: FlaskClient, steer
         "paused": True,
         "ended": False,
         "rewound": False,
-        "obeyed": "00ff",
+        "executed": "00ff",
         "gone": False,
         "stopped": False,
     }
@@ -211,7 +211,7 @@ def test_a_producer_that_has_gone_long_ago_is_forgotten(steering: SteeringStore)
         assert (Steered(steering, lambda later=later: later).told() is not None) == told  # type: ignore[misc]
 
 
-def test_a_slow_store_of_wishes_delays_one_request_alone(
+def test_a_slow_store_of_commands_delays_one_request_alone(
     steering: SteeringStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steering.report(reported(20))
@@ -237,7 +237,7 @@ def test_a_slow_store_of_wishes_delays_one_request_alone(
     assert not is_delayed
 
 
-def test_while_the_store_of_wishes_does_not_answer_the_last_state_counts(
+def test_while_the_store_of_commands_does_not_answer_the_last_state_counts(
     client: FlaskClient, steering: SteeringStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:

@@ -3,6 +3,7 @@
 import os
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,9 @@ from tickflow.stack import open_log
 FULL = os.environ.get("TICKFLOW_FAULTS") == "full"
 KILLS = 50 if FULL else 4
 AWAY_SECONDS = 60.0 if FULL else 2.0
-WISHES = {
+TO_ASK_SECONDS = 30.0
+"""How long a notifier may take to start and to send before it is killed."""
+ALERTS = {
     "ALERT_MIN_MOVE": "0.04",
     "ALERT_BUDGET": "50",
     "ALERT_RULES": "JUMP price < 50.5; * change_1m < -0.5",
@@ -53,8 +56,16 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path, http: HttpReceiver, sm
     else:
         servers, influx, bucket, topic = map(request.getfixturevalue, ("kafka_servers", "influx", "bucket", "topic"))
         made = KafkaChain(servers, topic, influx, bucket)
-    made.env |= {**WISHES, "ALERT_URLS": f"{http.url} {smtp.url}", "ALERT_OUTBOX": str(tmp_path / "outbox.db")}
+    made.env |= {**ALERTS, "ALERT_URLS": f"{http.url} {smtp.url}", "ALERT_OUTBOX": str(tmp_path / "outbox.db")}
     return made
+
+
+def asks(http: HttpReceiver, smtp: SmtpReceiver) -> bool:
+    """Whether the notifier asks a receiver within `TO_ASK_SECONDS`; there may be no alert to send."""
+    before, deadline = http.asked + smtp.asked, time.monotonic() + TO_ASK_SECONDS
+    while http.asked + smtp.asked == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return http.asked + smtp.asked > before
 
 
 @pytest.mark.slow
@@ -75,6 +86,7 @@ def test_each_alert_reaches_each_channel_through_kills(
     notifier = script("stock_analytics.py", "notify", env=chain.env)
     away = threading.Thread(target=smtp.stay_away, args=(AWAY_SECONDS,))
     away.start()
+    at_work = 0
     for number in range(KILLS):
         if number % 2:
             turn = number // 2 % len(names)
@@ -90,6 +102,7 @@ def test_each_alert_reaches_each_channel_through_kills(
             at += step
             chain.wait_for_points(max(1, at - rng.randrange(step)), 120)
             http.is_away = number % 4 == 0
+            at_work += asks(http, smtp)
             notifier.kill()
             notifier = script("stock_analytics.py", "notify", env=chain.env)
     http.is_away = False
@@ -109,6 +122,7 @@ def test_each_alert_reaches_each_channel_through_kills(
     for ids in (http.ids, smtp.ids):
         assert sum(count - 1 for count in Counter(ids).values()) <= KILLS
     assert smtp.refused > 0, "the mail server is to be asked while it is away"
+    assert at_work > KILLS // 10, "the kills are to hit notifiers that send"
 
 
 def test_a_test_message_reaches_each_channel_and_says_what_came_back(
@@ -132,7 +146,7 @@ def test_alerts_alone_need_no_store(
     kafka_servers: str, topic: str, http: HttpReceiver, tmp_path: Path, script: StartScript
 ) -> None:
     env = {
-        **WISHES,
+        **ALERTS,
         "KAFKA_SERVERS": kafka_servers,
         "KAFKA_TOPIC": topic,
         "KAFKA_GROUP": f"alerts-of-{topic}",

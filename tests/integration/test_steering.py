@@ -26,7 +26,7 @@ from tickflow.dashboard.queries.steered import Steered
 from tickflow.metrics.points import Points
 from tickflow.stack import open_steering, open_store
 from tickflow.store.base import MetricsStore
-from tickflow.store.steering import JUMP, PAUSE, PLAY, SPEED, KeptWish, ReplayState, SteeringStore, Wish
+from tickflow.store.steering import JUMP, PAUSE, PLAY, SPEED, Command, KeptCommand, ReplayState, SteeringStore
 from tickflow.ticks.tick import epoch_us
 
 TRADES = 6_000
@@ -53,13 +53,13 @@ class Reader:
     def state(self) -> ReplayState | None:
         return self._steering.state()
 
-    def ask(self, wish: Wish) -> ReplayState:
-        """Wait until the producer has obeyed."""
+    def ask(self, command: Command) -> ReplayState:
+        """Wait until the producer has executed the command."""
         state = self.state()
         assert state is not None
         number = f"{next(self._numbers):04}"
-        self._steering.ask(KeptWish(state.run, number, wish, time.time_ns(), "ann"))
-        return self.wait(lambda state: state.obeyed == number, wish.encode())
+        self._steering.ask(KeptCommand(state.run, number, command, time.time_ns(), "ann"))
+        return self.wait(lambda state: state.executed == number, command.encode())
 
     def wait(self, holds: "object", what: str) -> ReplayState:
         found: list[ReplayState] = []
@@ -130,15 +130,15 @@ def test_at_each_moment_that_readers_jump_to_every_metric_is_that_of_the_ticks_b
         store.connect()
         reader = Reader(steering)
         wait_until(lambda: reader.state() is not None, "report of the producer", 60)
-        assert reader.ask(Wish(PAUSE)).paused
+        assert reader.ask(Command(PAUSE)).paused
         furthest, turns = first, 0
         # forward, back, and forward to a moment before the last published tick
         for share in (0.3, 0.1, 0.05, 0.2, 0.6, 0.59, 0.9, 0.001):
             moment = first + int((last - first) * share) // 1000 * 1000
-            reader.ask(Wish(JUMP, moment))
+            reader.ask(Command(JUMP, moment))
             state = reader.wait(lambda state, moment=moment: state.position_us == moment, f"landing at {share}")
             turns += moment < furthest
-            assert (state.rewound, state.turns) == (moment < furthest, turns)  # each wish was obeyed once
+            assert (state.rewound, state.turns) == (moment < furthest, turns)  # each command was executed once
             furthest = max(furthest, moment)
             chain.wait_for_points(sum(time_us < furthest for time_us, _ in records))
             before = [record for time_us, record in records if time_us < moment]
@@ -147,9 +147,9 @@ def test_at_each_moment_that_readers_jump_to_every_metric_is_that_of_the_ticks_b
             assert_as_recomputed(page.latest(), last_of_each(expected))
             for symbol, count in expected.groupby("symbol").size().items():
                 assert page.count(str(symbol), 0, 2**62) == count  # every tick once, however often they jumped
-        reader.ask(Wish(SPEED, 1000.0))
-        reader.ask(Wish(JUMP, last + 3_600_000_000))
-        assert reader.ask(Wish(PLAY)).paused is False
+        reader.ask(Command(SPEED, 1000.0))
+        reader.ask(Command(JUMP, last + 3_600_000_000))
+        assert reader.ask(Command(PLAY)).paused is False
         state = reader.wait(lambda state: state.ended, "end")
         assert state.speed == 1000.0
         chain.wait_for_points(TRADES)
@@ -162,7 +162,7 @@ def test_at_each_moment_that_readers_jump_to_every_metric_is_that_of_the_ticks_b
     assert "ann asked: pause; the replay is at" in producer.stderr
 
 
-def test_a_wish_for_an_earlier_run_is_not_obeyed_by_a_later_one(
+def test_a_command_for_an_earlier_run_is_not_executed_by_a_later_one(
     script: StartScript, embedded_chain: EmbeddedChain, trades: Path
 ) -> None:
     flags = ("--source", "replay", "--replay-file", str(trades), "--steer")
@@ -175,7 +175,7 @@ def test_a_wish_for_an_earlier_run_is_not_obeyed_by_a_later_one(
             state = reader.wait(lambda state: not state.stopped, "report of the producer")
             assert not state.paused
             runs.append(state.run)
-            reader.ask(Wish(PAUSE))
+            reader.ask(Command(PAUSE))
             producer.terminate()
             assert producer.wait(15) == 0, producer.output
             reader.wait(lambda state: state.stopped, "last report")

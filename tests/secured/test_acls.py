@@ -32,7 +32,7 @@ from tickflow.alerts.alert import Alert
 from tickflow.alerts.alert import encode as encode_alert
 from tickflow.errors import LogRefused, TickflowError
 from tickflow.process import StopEvent
-from tickflow.sources.replay_flags import Wishes
+from tickflow.sources.replay_flags import ReplayFlags
 from tickflow.ticklog.kafka import reader, writer
 
 MAP = """\
@@ -166,7 +166,7 @@ def does_more(stage: Stage, script: str) -> bool:
         file.write_text(f"timestamp,symbol,price,volume\n{rows}")
         settings = stage.settings("producer", SOURCE="replay", REPLAY_FILE=str(file), REPLAY_SPEED="max")
         StockDataProducer(settings, ticks=3).start_streaming()
-        StockDataProducer(settings, wishes=Wishes(resume=True)).start_streaming()
+        StockDataProducer(settings, flags=ReplayFlags(resume=True)).start_streaming()
         return len(stage.values()) == before + 8
     assert script.endswith("--source topic")
     stage.admin.publish(b"AAPL", FOREIGN_RECORD, topic=foreign_topic(stage.topic))
@@ -447,7 +447,7 @@ def test_a_resumed_replay_that_may_not_read_the_topic_says_so_and_publishes_noth
     settings = stage.settings("producer", SOURCE="replay", REPLAY_FILE=str(file), REPLAY_SPEED="max")
     stage.allow_only("producer")
     with pytest.raises(LogRefused, match=r"lacks permissions on the topic .* \(KAFKA_TOPIC\)"):
-        StockDataProducer(settings, wishes=Wishes(resume=True)).start_streaming()
+        StockDataProducer(settings, flags=ReplayFlags(resume=True)).start_streaming()
     assert stage.values() == before
 
 

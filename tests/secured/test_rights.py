@@ -17,7 +17,7 @@ from tickflow.alerts.standing import Change, StandingRule
 from tickflow.errors import StoreMisconfigured
 from tickflow.stack import open_acks, open_rules, open_steering, open_store
 from tickflow.store.acks import Ack
-from tickflow.store.steering import PAUSE, KeptWish, Wish
+from tickflow.store.steering import PAUSE, Command, KeptCommand
 
 
 def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
@@ -66,8 +66,8 @@ def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
         producer.report(STATE)
         with closing(open_steering(load(of("page")), stop)) as page_steering:
             assert page_steering.state() == STATE
-            page_steering.ask(KeptWish(STATE.run, "01", Wish(PAUSE), STATE.written_ns))
-        assert [kept.wish for kept in producer.wishes(STATE.run)] == [Wish(PAUSE)]
+            page_steering.ask(KeptCommand(STATE.run, "01", Command(PAUSE), STATE.written_ns))
+        assert [kept.command for kept in producer.commands(STATE.run)] == [Command(PAUSE)]
     with closing(open_steering(load(of("worker")), stop)) as worker_steering, pytest.raises(StoreMisconfigured):
         worker_steering.report(STATE)
     with open_store(load(of("producer")), stop) as store:

@@ -1,4 +1,4 @@
-"""The clock of a replay, its wishes, and the ticks that a steered replay gives out."""
+"""The clock of a replay, its commands, and the ticks that a steered replay gives out."""
 
 import contextlib
 import math
@@ -15,7 +15,7 @@ from tests.contract.test_steering import STATE
 from tests.theatre import Theatre, standing
 from tickflow.sources.pace import Clock
 from tickflow.sources.replay import Replay
-from tickflow.store.steering import ACTS, FASTEST, JUMP, PAUSE, PLAY, SLOWEST, SPEED, KeptWish, ReplayState, Wish
+from tickflow.store.steering import ACTS, FASTEST, JUMP, PAUSE, PLAY, SLOWEST, SPEED, Command, KeptCommand, ReplayState
 from tickflow.ticks.tick import END_YEAR_US, epoch_us
 
 BEGIN = datetime(2013, 10, 7, 13, 30, tzinfo=UTC)
@@ -25,10 +25,10 @@ SPEEDS = st.floats(SLOWEST, FASTEST)
 TIMES_US = st.integers(0, END_YEAR_US - 1)
 READINGS = st.floats(0, 1e6)
 CLOCKS = st.builds(Clock, TIMES_US, READINGS, SPEEDS, st.booleans())
-WISHES = st.one_of(
-    st.sampled_from([Wish(PLAY), Wish(PAUSE)]),
-    st.builds(lambda speed: Wish(SPEED, speed), SPEEDS),
-    st.builds(lambda us: Wish(JUMP, us), TIMES_US),
+COMMANDS = st.one_of(
+    st.sampled_from([Command(PLAY), Command(PAUSE)]),
+    st.builds(lambda speed: Command(SPEED, speed), SPEEDS),
+    st.builds(lambda us: Command(JUMP, us), TIMES_US),
 )
 
 
@@ -53,19 +53,19 @@ def test_a_tick_is_due_when_the_clock_shows_its_time(at_us: int, since: float, s
     assert clock.reads(since + later) >= clock.reads(since)
 
 
-@given(WISHES)
-def test_a_wish_is_read_as_it_was_written(wish: Wish) -> None:
-    assert Wish.parse(wish.encode()) == wish
-    assert wish.words()
+@given(COMMANDS)
+def test_a_command_is_read_as_it_was_written(command: Command) -> None:
+    assert Command.parse(command.encode()) == command
+    assert command.words()
 
 
 @given(st.one_of(st.text(), st.builds(lambda act, rest: f"{act} {rest}", st.sampled_from(ACTS), st.text())))
-def test_any_text_is_a_wish_or_refused_with_a_sentence(text: str) -> None:
-    wish: Wish | None = None
+def test_any_text_is_a_command_or_refused_with_a_sentence(text: str) -> None:
+    command: Command | None = None
     with contextlib.suppress(ValueError):  # no other exception
-        wish = Wish.parse(text)
-    if wish is not None:
-        assert Wish.parse(wish.encode()) == wish
+        command = Command.parse(text)
+    if command is not None:
+        assert Command.parse(command.encode()) == command
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_any_text_is_a_wish_or_refused_with_a_sentence(text: str) -> None:
         *("jump", "jump -1", "jump 1.5", "jump 1e3", "jump ١", f"jump {END_YEAR_US}", "jump 99999999999999999999"),
     ],
 )
-def test_what_is_no_wish_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a wish|speed|time"):
-        Wish.parse(text)
+def test_what_is_no_command_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a command|speed|time"):
+        Command.parse(text)
 
 
 @given(
@@ -118,9 +118,9 @@ def at(second: float) -> int:
     return BEGIN_US + round(second * 1e6)
 
 
-def steered(path: Path, wishes: Sequence[tuple[float, Wish]], until: float) -> tuple[list[float], Theatre]:
-    """Run a replay with these wishes until `until` (s); return the prices it gave out, and the theatre."""
-    theatre = Theatre(wishes, until)
+def steered(path: Path, commands: Sequence[tuple[float, Command]], until: float) -> tuple[list[float], Theatre]:
+    """Run a replay with these commands until `until` (s); return the prices it gave out, and the theatre."""
+    theatre = Theatre(commands, until)
     found: list[float] = []
     for batch in Replay(path, pace=theatre.pace).batches(theatre.wait):
         found += [tick.price for tick in batch]
@@ -133,35 +133,35 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_paused_replay_gives_out_nothing_and_goes_on_where_it_was(file: Path) -> None:
-    found, theatre = steered(file, [(10.05, Wish(PAUSE))], 50.0)
+    found, theatre = steered(file, [(10.05, Command(PAUSE))], 50.0)
     assert found == list(range(1, 12))
     assert standing(theatre).paused
     assert standing(theatre).position_us == pytest.approx(at(10.05), abs=200_000)
-    found, theatre = steered(file, [(10.05, Wish(PAUSE)), (40.0, Wish(PLAY))], 50.0)
+    found, theatre = steered(file, [(10.05, Command(PAUSE)), (40.0, Command(PLAY))], 50.0)
     assert found == list(range(1, 22))
 
 
-def test_speed_counts_from_the_moment_of_the_wish(file: Path) -> None:
-    found, theatre = steered(file, [(10.05, Wish(SPEED, 4.0))], 20.0)
+def test_speed_counts_from_the_moment_of_the_command(file: Path) -> None:
+    found, theatre = steered(file, [(10.05, Command(SPEED, 4.0))], 20.0)
     assert found == list(range(1, 51))
     assert standing(theatre).speed == 4.0
 
 
 def test_a_jump_forward_gives_out_every_tick_before_its_target_and_no_other(file: Path) -> None:
-    found, theatre = steered(file, [(5.05, Wish(PAUSE)), (6.0, Wish(JUMP, at(60)))], 30.0)
+    found, theatre = steered(file, [(5.05, Command(PAUSE)), (6.0, Command(JUMP, at(60)))], 30.0)
     assert found == list(range(1, 61))  # those of the seconds 0 to 59
     state = standing(theatre)
-    assert (state.position_us, state.rewound, state.turns, state.obeyed) == (at(60), False, 0, "6.0")
+    assert (state.position_us, state.rewound, state.turns, state.executed) == (at(60), False, 0, "6.0")
 
 
 def test_after_a_jump_back_no_tick_is_given_out_twice(file: Path) -> None:
-    wishes = [(30.05, Wish(JUMP, at(10)))]
-    found, theatre = steered(file, wishes, 45.0)
+    commands = [(30.05, Command(JUMP, at(10)))]
+    found, theatre = steered(file, commands, 45.0)
     assert found == list(range(1, 32))
     state = standing(theatre)
     assert (state.rewound, state.turns) == (True, 1)
     assert state.position_us == pytest.approx(at(25), abs=200_000)
-    found, theatre = steered(file, wishes, 60.0)  # it passed the last tick, 20 s after the jump
+    found, theatre = steered(file, commands, 60.0)  # it passed the last tick, 20 s after the jump
     assert found == list(range(1, 41))
     assert not standing(theatre).rewound
 
@@ -169,7 +169,7 @@ def test_after_a_jump_back_no_tick_is_given_out_twice(file: Path) -> None:
 def test_a_replay_that_was_moved_back_stays_so_while_nothing_new_is_given_out() -> None:
     theatre = Theatre([], 100.0)
     theatre.pace.begin(BEGIN_US)
-    theatre.pace.wish(KeptWish("run", "1", Wish(JUMP, at(2)), 0))
+    theatre.pace.take(KeptCommand("run", "1", Command(JUMP, at(2)), 0))
     for _ in range(2):  # a recording gives out the rest of a batch, which may be empty
         theatre.pace.given(at(10))
         assert standing(theatre).rewound
@@ -178,40 +178,40 @@ def test_a_replay_that_was_moved_back_stays_so_while_nothing_new_is_given_out() 
 
 
 def test_a_jump_back_while_paused_stands_at_its_target_to_the_microsecond(file: Path) -> None:
-    found, theatre = steered(file, [(30.05, Wish(PAUSE)), (31.0, Wish(JUMP, at(10)))], 45.0)
+    found, theatre = steered(file, [(30.05, Command(PAUSE)), (31.0, Command(JUMP, at(10)))], 45.0)
     assert found == list(range(1, 32))
     assert standing(theatre).position_us == at(10)
 
 
 def test_jumps_end_at_the_ends_of_the_recording(file: Path) -> None:
-    found, theatre = steered(file, [(5.05, Wish(JUMP, at(1e6)))], 30.0)
+    found, theatre = steered(file, [(5.05, Command(JUMP, at(1e6)))], 30.0)
     assert found == list(range(1, 101))
     state = standing(theatre)
     assert (state.ended, state.position_us, state.end_us) == (True, at(99), at(99) + 1)
-    _, theatre = steered(file, [(5.05, Wish(PAUSE)), (6.0, Wish(JUMP, 0))], 30.0)
+    _, theatre = steered(file, [(5.05, Command(PAUSE)), (6.0, Command(JUMP, 0))], 30.0)
     assert standing(theatre).position_us == BEGIN_US
 
 
 def test_after_the_end_readers_can_jump_back_and_it_ends_again(file: Path) -> None:
-    wishes = [(1.0, Wish(JUMP, at(500))), (10.0, Wish(JUMP, at(90)))]
-    found, theatre = steered(file, wishes, 15.0)
+    commands = [(1.0, Command(JUMP, at(500))), (10.0, Command(JUMP, at(90)))]
+    found, theatre = steered(file, commands, 15.0)
     assert found == list(range(1, 101))
     state = standing(theatre)
     assert (state.ended, state.rewound) == (False, True)
     assert state.position_us == pytest.approx(at(95), abs=300_000)
-    found, theatre = steered(file, wishes, 30.0)
+    found, theatre = steered(file, commands, 30.0)
     assert len(found) == 100
     assert standing(theatre).ended
 
 
 def test_ticks_out_of_order_go_with_those_before_them_after_a_jump_too(tmp_path: Path) -> None:
     file = written(tmp_path / "ticks.csv", [0, 1, 5, 2, 3, 9])
-    found, theatre = steered(file, [(1.5, Wish(PAUSE)), (2.0, Wish(JUMP, at(5)))], 10.0)
+    found, theatre = steered(file, [(1.5, Command(PAUSE)), (2.0, Command(JUMP, at(5)))], 10.0)
     assert found == [1, 2]
     far = written(tmp_path / "far.csv", [0, 1, 9, 2, 3, 4, 5, 6, 20])
-    found, theatre = steered(far, [(0.5, Wish(PAUSE)), (0.8, Wish(JUMP, at(6.5)))], 10.0)
+    found, theatre = steered(far, [(0.5, Command(PAUSE)), (0.8, Command(JUMP, at(6.5)))], 10.0)
     assert found == [1, 2]
-    found, theatre = steered(file, [(5.5, Wish(JUMP, at(1))), (5.6, Wish(PAUSE))], 60.0)
+    found, theatre = steered(file, [(5.5, Command(JUMP, at(1))), (5.6, Command(PAUSE))], 60.0)
     assert found == [1, 2, 3, 4, 5]
     assert standing(theatre).rewound
 
@@ -222,18 +222,18 @@ def test_ticks_out_of_order_go_with_those_before_them_after_a_jump_too(tmp_path:
         st.tuples(
             st.floats(0.1, 60),
             st.one_of(
-                st.sampled_from([Wish(PLAY), Wish(PAUSE), Wish(SPEED, 10.0), Wish(SPEED, 0.5)]),
-                st.integers(-10, 130).map(lambda second: Wish(JUMP, at(second))),
+                st.sampled_from([Command(PLAY), Command(PAUSE), Command(SPEED, 10.0), Command(SPEED, 0.5)]),
+                st.integers(-10, 130).map(lambda second: Command(JUMP, at(second))),
             ),
         ),
         max_size=8,
     ),
 )
 def test_however_it_is_steered_every_tick_before_its_moment_was_given_out_once(
-    tmp_path_factory: pytest.TempPathFactory, seconds: list[float], wishes: list[tuple[float, Wish]]
+    tmp_path_factory: pytest.TempPathFactory, seconds: list[float], commands: list[tuple[float, Command]]
 ) -> None:
     file = written(tmp_path_factory.mktemp("steered") / "ticks.csv", seconds)
-    found, theatre = steered(file, wishes, 61.0)
+    found, theatre = steered(file, commands, 61.0)
     assert found == list(range(1, len(found) + 1))  # in order, each once
     state = standing(theatre)
     before = sum(at(second) < state.position_us for second in seconds)

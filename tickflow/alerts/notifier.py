@@ -43,7 +43,7 @@ logger = logging.getLogger("tickflow.alerts")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Preferences:
     """What to send: the detectors whose alerts are sent (alerts of rules are always sent), the maximum number of
     messages per hour, how long to retry, and the page's address.
     """
@@ -70,7 +70,7 @@ class Notifier:
         channels: Sequence[Channel],
         store: AlertStore,
         points: PointReader,
-        wishes: Wishes,
+        preferences: Preferences,
         stop: StopEvent,
         clock: Callable[[], float] = time.time,
         *,
@@ -84,7 +84,7 @@ class Notifier:
         self._channels = channels
         self._store = store
         self._points = points
-        self._wishes = wishes
+        self._preferences = preferences
         self._stop = stop
         self._clock = clock
         self._epochs: dict[int, int] = {}
@@ -195,7 +195,7 @@ class Notifier:
 
     def _is_wanted(self, alert: Alert) -> bool:
         """Whether to send a message: the alert is of a chosen detector or of a user's rule, and is not muted."""
-        is_chosen = alert.detector in self._wishes.detectors or alert.detector not in self._wishes.known
+        is_chosen = alert.detector in self._preferences.detectors or alert.detector not in self._preferences.known
         return is_chosen and not is_muted(alert, self._mutes, round(self._clock() * 1e9), self._sessions)
 
     def _read_mutes(self, now: float) -> None:
@@ -224,7 +224,7 @@ class Notifier:
         if now < self._not_before[channel.name]:
             return
         waiting = self._outbox.waiting(channel.name)
-        late = [each for each in waiting if now - each.written > self._wishes.give_up_seconds]
+        late = [each for each in waiting if now - each.written > self._preferences.give_up_seconds]
         if late:
             self._outbox.settle(channel.name, [each.id for each in late], "given up", now)
             self.telemetry.given_up(channel.shown, len(late))
@@ -236,7 +236,7 @@ class Notifier:
             except StoreError as error:
                 logger.warning("could not store that messages were given up: %s", error)
             waiting = [each for each in waiting if each not in late]
-        left = self._wishes.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
+        left = self._preferences.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
         if not waiting or left <= 0:
             return
         # As many messages as the rate allows; the last of them covers all that are left.
@@ -261,8 +261,8 @@ class Notifier:
         """The title and the body of a message; the body has each alert with its link and its id."""
         lines = []
         for each in messages[:LISTED]:
-            words = sentence(each.alert, self._earlier(each.alert), per_tick=self._wishes.per_tick)
-            lines.append(f"{words}\n{link(self._wishes.page, each.alert)}\nid {each.id}")
+            words = sentence(each.alert, self._earlier(each.alert), per_tick=self._preferences.per_tick)
+            lines.append(f"{words}\n{link(self._preferences.page, each.alert)}\nid {each.id}")
         if len(messages) > LISTED:
             rest = " ".join(each.id for each in messages[LISTED:])
             lines.append(f"and {len(messages) - LISTED} more: ids {rest}")

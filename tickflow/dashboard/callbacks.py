@@ -104,10 +104,10 @@ def register(
             return {}
         person = getattr(g, "person", None)
         try:
-            wish = steered.ask(asked["run"], asked["act"], asked["value"], person.name if person else "")
+            command = steered.ask(asked["run"], asked["act"], asked["value"], person.name if person else "")
         except StoreError as error:
             return {"trouble": str(error)}
-        return {"trouble": "", "wish": wish}
+        return {"trouble": "", "command": command}
 
     def on_acknowledge(keys: object) -> Answer:
         return _saved(lambda: shown().acknowledge(keys, clock()))

@@ -21,7 +21,7 @@ from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.store.acks import MAX_NAME, MAX_QUERY
-from tickflow.store.steering import ACTS, JUMP, Wish
+from tickflow.store.steering import ACTS, JUMP, Command
 from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL, SYMBOL_CHARACTERS
 
 _LONG = 2**63 - 1
@@ -228,7 +228,7 @@ class AskedRule(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedSteer(msgspec.Struct, forbid_unknown_fields=True):
-    """What an operator wants the replay of the run `run` to do: see `store.steering.Wish`. The `value` of a jump is in
+    """An operator's command to the replay of the run `run`: see `store.steering.Command`. The `value` of a jump is in
     ms of the exchange's clock.
     """
 
@@ -242,7 +242,7 @@ class AskedSteer(msgspec.Struct, forbid_unknown_fields=True):
             if not 0 < self.value < LAST_WALL_MS:
                 raise ValueError("a time that is out of range")
         else:
-            Wish(self.act, self.value)
+            Command(self.act, self.value)
 
 
 SHAPES: Mapping[str, Shape] = {

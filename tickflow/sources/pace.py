@@ -1,7 +1,7 @@
 """When a recorded tick is due: a clock that shows the time in a recording and can be paused, sped up and moved.
 
 Both sources of recorded ticks, `replay` and `recorded`, use it. `Clock` is pure; `Pace` reads a monotonic clock and
-obeys readers' wishes (see `store.steering`).
+executes readers' commands (see `store.steering`).
 """
 
 import logging
@@ -17,10 +17,10 @@ from typing import TypeVar
 import numpy as np
 
 from tickflow.sources.base import Wait
-from tickflow.store.steering import JUMP, PAUSE, PLAY, KeptWish, ReplayState, Wish
+from tickflow.store.steering import JUMP, PAUSE, PLAY, Command, KeptCommand, ReplayState
 
 STEP_SECONDS = 0.1
-"""A steered replay looks for wishes this often while it waits."""
+"""A steered replay looks for commands this often while it waits."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Times = TypeVar("Times", int, "np.ndarray[tuple[int], np.dtype[np.int64]]")
@@ -79,9 +79,9 @@ class Clock:
 class Pace:
     """Tells a source when its ticks are due; the source tells it which ticks it has given out.
 
-    A `steered` pace obeys wishes. A tick is given out once: a jump forward makes all ticks before its target due, and
-    after a jump back no tick is due until the clock has passed the last tick that was given out. `wish` and `state` may
-    be called from any thread, the other methods by the source.
+    A `steered` pace executes commands. A tick is given out once: a jump forward makes all ticks before its target due,
+    and after a jump back no tick is due until the clock has passed the last tick that was given out. `take` and `state`
+    may be called from any thread, the other methods by the source.
     """
 
     def __init__(self, speed: float, monotonic: Callable[[], float] = time.monotonic, *, steered: bool = False) -> None:
@@ -91,11 +91,11 @@ class Pace:
         self._lock = threading.Lock()
         self._has_begun = False
         self._clock = Clock(0, 0.0, speed)
-        self._wishes: deque[KeptWish] = deque()
+        self._commands: deque[KeptCommand] = deque()
         self._begin_us = self._sent_us = self._next_us = 0
         self._ended = self._rewound = False
         self._turns = 0
-        self._obeyed = ""
+        self._executed = ""
 
     def begin(self, us: int) -> None:
         """Start the clock: the first tick, of time `us`, is due now."""
@@ -104,7 +104,7 @@ class Pace:
             self._has_begun = True
             self._begin_us = self._next_us = us
             self._sent_us = us - 1
-        self.obey()
+        self.execute()
 
     def due(self, times_us: Times) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
         """What the monotonic clock reads when ticks of these times are due (see `Clock.due`)."""
@@ -125,51 +125,51 @@ class Pace:
                 self._rewound = False
             self._sent_us = max(self._sent_us, last_us)
             self._next_us = max(self._next_us, last_us)
-        self.obey()
+        self.execute()
 
     def hold(self, us: int, wait: Wait) -> bool:
-        """Wait until the next tick, of the time `us`, is due, and obey wishes meanwhile; return whether the process was
-        asked to stop.
+        """Wait until the next tick, of the time `us`, is due, and execute commands meanwhile; return whether the
+        process was asked to stop.
         """
         self._next_us = max(self._next_us, us)
         while (left := float(self.due(us)) - self.monotonic()) > 0:
             if wait(min(left, STEP_SECONDS) if self.steered else left):
                 return True
-            self.obey()
+            self.execute()
         return False
 
     def end(self, wait: Wait) -> None:
-        """After the last tick, obey wishes until the process is asked to stop."""
+        """After the last tick, execute commands until the process is asked to stop."""
         with self._lock:
             self._ended = True
         if not self._has_begun:
             return
         logger.info("the recording has ended; waiting for readers who jump back (Ctrl+C ends the producer)")
         while not wait(STEP_SECONDS):
-            self.obey()
+            self.execute()
 
-    def wish(self, kept: KeptWish) -> None:
-        """Note a wish; the source obeys it soon."""
-        self._wishes.append(kept)
+    def take(self, kept: KeptCommand) -> None:
+        """Take a command; the source executes it soon."""
+        self._commands.append(kept)
 
-    def obey(self) -> None:
+    def execute(self) -> None:
         """Do what readers have asked for since the last call."""
-        while self._wishes and self._has_begun:
-            kept = self._wishes.popleft()
+        while self._commands and self._has_begun:
+            kept = self._commands.popleft()
             with self._lock:
                 now = self.monotonic()
-                self._clock = self._obeyed_by(self._clock, kept.wish, now)
-                self._obeyed = kept.id
-                words = f"{kept.wish.words()}; the replay is at {_stamp(self._shown(now))}"
+                self._clock = self._clock_after(self._clock, kept.command, now)
+                self._executed = kept.id
+                words = f"{kept.command.words()}; the replay is at {_stamp(self._shown(now))}"
             logger.info("%s asked: %s", kept.made_by or "a reader", words)
 
-    def _obeyed_by(self, clock: Clock, wish: Wish, now: float) -> Clock:
+    def _clock_after(self, clock: Clock, command: Command, now: float) -> Clock:
         clock = clock.moved(self._shown(now), now) if self._ended else clock  # the clock stands still at the end
-        if wish.act in (PLAY, PAUSE):
-            return clock.halted(now, paused=wish.act == PAUSE)
-        if wish.act != JUMP:
-            return clock.sped(wish.value, now)
-        target = max(self._begin_us, int(wish.value))
+        if command.act in (PLAY, PAUSE):
+            return clock.halted(now, paused=command.act == PAUSE)
+        if command.act != JUMP:
+            return clock.sped(command.value, now)
+        target = max(self._begin_us, int(command.value))
         target = min(target, self._sent_us + 1) if self._ended else target
         if target <= self._sent_us:
             self._rewound, self._turns = True, self._turns + 1
@@ -204,7 +204,7 @@ class Pace:
                 ended=self._ended and not self._rewound and position > self._sent_us,
                 rewound=self._rewound,
                 turns=self._turns,
-                obeyed=self._obeyed,
+                executed=self._executed,
             )
 
 

@@ -54,8 +54,8 @@ class ReplaySettings(Protocol):
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a user wants from one replay: which part of the files, and whether to loop, to shift times, to resume, or to
+class ReplayFlags:
+    """How to play one replay: which part of the files, and whether to loop, to shift times, to resume, or to
     let readers of the page steer it.
     """
 
@@ -69,7 +69,7 @@ class Wishes:
 
 
 def add_replay_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `Wishes`, and --explain, to the parser."""
+    """Add the flags of `ReplayFlags`, and --explain, to the parser."""
     group = parser.add_argument_group("replayed files")
     group.add_argument(
         "--explain", action="store_true", help="show what the file was understood as, and publish nothing"
@@ -86,8 +86,8 @@ def add_replay_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steer", action="store_true", help=text)
 
 
-def wishes_of(arguments: argparse.Namespace) -> Wishes:
-    """The wishes that the parsed arguments state. Raises `SettingError`."""
+def replay_flags_of(arguments: argparse.Namespace) -> ReplayFlags:
+    """The flags that the parsed arguments state. Raises `SettingError`."""
     if arguments.shift_to not in (None, "now"):
         raise SettingError("--shift-to", arguments.shift_to, "now")
     shift = arguments.shift_to == "now"
@@ -98,7 +98,9 @@ def wishes_of(arguments: argparse.Namespace) -> Wishes:
             "--steer", None, "--steer without --loop and --shift-to, since a jump goes to a recorded time"
         )
     symbols = tuple(part.strip() for part in (arguments.SYMBOLS or "").split(",") if part.strip())
-    return Wishes(symbols, arguments.begin, arguments.end, arguments.loop, shift, arguments.resume, arguments.steer)
+    return ReplayFlags(
+        symbols, arguments.begin, arguments.end, arguments.loop, shift, arguments.resume, arguments.steer
+    )
 
 
 def options_of(settings: ReplaySettings) -> Options:

@@ -1,4 +1,4 @@
-"""Connects a steered replay with the store: passes the readers' wishes to the replay, and reports its state."""
+"""Connects a steered replay with the store: passes the readers' commands to the replay, and reports its state."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from tickflow.sources.pace import Pace
 from tickflow.store.steering import ReplayState, SteeringStore
 
 LOOK_SECONDS = 0.25
-"""The time between two looks for wishes."""
+"""The time between two looks for commands."""
 REPORT_SECONDS = 1.0
 """The longest time between two reports; a change of anything but the position is reported at the next look."""
 AGAIN_SECONDS = 2.0
@@ -23,10 +23,10 @@ logger = logging.getLogger("tickflow.producer")
 
 
 class Steering:
-    """Passes wishes on to `pace`, in a thread of its own, so that a store that does not answer stops no tick; used as a
-    context manager. `clock` is the wall clock, in ns since 1970.
+    """Passes commands on to `pace`, in a thread of its own, so that a store that does not answer stops no tick; used as
+    a context manager. `clock` is the wall clock, in ns since 1970.
 
-    Each run has a new name, so that it obeys no wish that was made for an earlier one.
+    Each run has a new name, so that it executes no command that was made for an earlier one.
     """
 
     def __init__(self, store: SteeringStore, pace: Pace, *, clock: Callable[[], int] = time.time_ns) -> None:
@@ -52,11 +52,11 @@ class Steering:
             self._store.close()
 
     def look(self) -> None:
-        """Look for wishes once, and report the state if that is due. Raises `StoreError`."""
-        for kept in self._store.wishes(self._run):
+        """Look for commands once, and report the state if that is due. Raises `StoreError`."""
+        for kept in self._store.commands(self._run):
             if kept.id not in self._known:
                 self._known.add(kept.id)
-                self._pace.wish(kept)
+                self._pace.take(kept)
         state = self._pace.state(self._run, self._begun_ns, self._clock())
         if state is not None and self._is_news(state):
             self._store.report(state)

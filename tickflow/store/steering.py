@@ -1,5 +1,5 @@
-"""How readers steer a replay through the store: their wishes (commands such as pause or jump), and the state that the
-producer reports.
+"""How readers steer a replay through the store: their commands, such as pause or jump, and the state that the producer
+reports.
 
 Both are kept beside the acknowledgements. Two adapters implement the store: `influx/steering.py` (the bucket
 `<bucket>_acks`) and `sqlite/steering.py` (two tables).
@@ -19,14 +19,14 @@ from tickflow.ticks.tick import END_YEAR_US
 PLAY, PAUSE, SPEED, JUMP = "play", "pause", "speed", "jump"
 ACTS = (PLAY, PAUSE, SPEED, JUMP)
 SLOWEST, FASTEST = 0.001, 100_000.0
-MOST_WISHES = 50
-"""How many of the newest wishes of a run the producer reads at a time."""
+MOST_COMMANDS = 50
+"""How many of the newest commands of a run the producer reads at a time."""
 FORM = "play, pause, speed FACTOR or jump MICROSECONDS"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a reader wants a replay to do. `value` is the factor of `speed`, or the time of `jump` in µs since 1970;
+class Command:
+    """A reader's command to a replay. `value` is the factor of `speed`, or the time of `jump` in µs since 1970;
     otherwise 0. Raises `ValueError` for anything else.
     """
 
@@ -35,7 +35,7 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.act not in ACTS:
-            raise ValueError(f"{self.act[:40]!r} is not a wish: expected {FORM}")
+            raise ValueError(f"{self.act[:40]!r} is not a command: expected {FORM}")
         if self.act == SPEED:
             if not SLOWEST <= self.value <= FASTEST:  # NaN is refused too
                 raise ValueError(f"the speed {self.value!r} is not from {SLOWEST:g} to {FASTEST:g}")
@@ -46,11 +46,11 @@ class Wish:
             raise ValueError(f"{self.act} has no value")
 
     @classmethod
-    def parse(cls, text: str) -> "Wish":
+    def parse(cls, text: str) -> "Command":
         """Read what `encode` returns. Raises `ValueError` with a sentence.
 
-        >>> Wish.parse("speed 60"), Wish.parse("pause")
-        (Wish(act='speed', value=60.0), Wish(act='pause', value=0))
+        >>> Command.parse("speed 60"), Command.parse("pause")
+        (Command(act='speed', value=60.0), Command(act='pause', value=0))
         """
         act, _, rest = text.partition(" ")
         if act == SPEED:
@@ -63,21 +63,21 @@ class Wish:
                 raise ValueError(f"{rest[:40]!r} is not a time in µs since 1970")
             return cls(act, int(rest))
         if rest or text != act:
-            raise ValueError(f"{text[:40]!r} is not a wish: expected {FORM}")
+            raise ValueError(f"{text[:40]!r} is not a command: expected {FORM}")
         return cls(act)
 
     def encode(self) -> str:
-        """The wish as text.
+        """The command as text.
 
-        >>> Wish(JUMP, 1_381_154_400_000_000).encode()
+        >>> Command(JUMP, 1_381_154_400_000_000).encode()
         'jump 1381154400000000'
         """
         return self.act if self.act in (PLAY, PAUSE) else f"{self.act} {self.value!r}"
 
     def words(self) -> str:
-        """The wish for a person.
+        """The command for a person.
 
-        >>> Wish(JUMP, 1_381_154_400_000_000).words(), Wish(SPEED, 60.0).words()
+        >>> Command(JUMP, 1_381_154_400_000_000).words(), Command(SPEED, 60.0).words()
         ('jump to 2013-10-07T14:00:00Z', 'speed 60 ×')
         """
         if self.act == JUMP:
@@ -87,20 +87,20 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptWish:
-    """A wish for the run `run` of a producer. `made_ns` is the wall clock of the page that stored it."""
+class KeptCommand:
+    """A command for the run `run` of a producer. `made_ns` is the wall clock of the page that stored it."""
 
     run: str
     id: str
-    wish: Wish
+    command: Command
     made_ns: int
     made_by: str = ""
 
 
-def kept_wish(run: str, number: str, text: str, made_ns: int, made_by: str) -> KeptWish | None:
-    """A stored wish; `None` if its text is not a wish: then another program stored it."""
+def kept_command(run: str, number: str, text: str, made_ns: int, made_by: str) -> KeptCommand | None:
+    """A stored command; `None` if its text is not a command: then another program stored it."""
     try:
-        return KeptWish(run, number, Wish.parse(text), made_ns, made_by)
+        return KeptCommand(run, number, Command.parse(text), made_ns, made_by)
     except ValueError:
         return None
 
@@ -114,8 +114,8 @@ class ReplayState(msgspec.Struct, frozen=True):
     `run` names the run, which began at `begun_ns` and wrote this at `written_ns` (wall clock, ns since 1970).
     `position_us` is the time in the recording, in whole ms: the replay has given out every tick before it. The
     recording begins at `begin_us` and ends before `end_us` (0: not known yet). While `rewound`, the replay is at a
-    moment before ticks that it has given out already; `turns` counts such jumps. `obeyed` is the id of the last wish
-    that it obeyed. `stopped`: this is the last report of the run.
+    moment before ticks that it has given out already; `turns` counts such jumps. `executed` is the id of the last
+    command that it executed. `stopped`: this is the last report of the run.
     """
 
     run: str
@@ -129,7 +129,7 @@ class ReplayState(msgspec.Struct, frozen=True):
     ended: bool
     rewound: bool
     turns: int
-    obeyed: str
+    executed: str
     stopped: bool = False
 
     def encode(self) -> str:
@@ -146,17 +146,17 @@ _parse = msgspec.json.Decoder(ReplayState).decode
 
 
 class SteeringStore(ABC):
-    """Keeps readers' wishes for a replay, and the states that its producer reports. Calls may raise `StoreUnavailable`
-    and `StoreMisconfigured`.
+    """Keeps readers' commands for a replay, and the states that its producer reports. Calls may raise
+    `StoreUnavailable` and `StoreMisconfigured`.
     """
 
     @abstractmethod
-    def ask(self, kept: KeptWish) -> None:
-        """Store a wish."""
+    def ask(self, kept: KeptCommand) -> None:
+        """Store a command."""
 
     @abstractmethod
-    def wishes(self, run: str) -> Sequence[KeptWish]:
-        """The newest `MOST_WISHES` wishes for a run, in the order in which they were made, without invalid ones."""
+    def commands(self, run: str) -> Sequence[KeptCommand]:
+        """The newest `MOST_COMMANDS` commands for a run, in the order in which they were made, without invalid ones."""
 
     @abstractmethod
     def report(self, state: ReplayState) -> None:

@@ -203,7 +203,7 @@ def changes_of(settings: VerbSettings, topic_id: str, *, stop: StopEvent) -> Seq
 def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
     """Perform `notify`."""
     from tickflow.alerts.channels import channels_of  # apprise takes a while to load
-    from tickflow.alerts.notifier import Wishes
+    from tickflow.alerts.notifier import Preferences
     from tickflow.alerts.outbox import Outbox
     from tickflow.sessions import Sessions
     from tickflow.telemetry.notifier import NotifierTelemetry
@@ -214,7 +214,7 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
     if arguments.test:
         return DONE if notify.test_channels(channels) else UNDONE
     of_alerts = notify.topic_and_group(settings.kafka_topic, settings.kafka_group)
-    wishes = Wishes(
+    preferences = Preferences(
         detectors=frozenset(settings.alert_notify),
         known=frozenset(DETECTORS),
         an_hour=settings.alert_rate,
@@ -230,7 +230,7 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
             lambda: Outbox(settings.alert_outbox, stop),
             NowhereAlerts() if arguments.alerts_only else open_alerts(settings, stop),
             NowhereStore(stop) if arguments.alerts_only else open_store(settings, stop),
-            wishes,
+            preferences,
             stop,
             None if arguments.alerts_only else open_mutes(settings, stop),
             Sessions(settings.market),

@@ -7,7 +7,7 @@ from contextlib import closing, nullcontext
 from tickflow.alerts import budget as budgets
 from tickflow.alerts.channels import Channel
 from tickflow.alerts.desk import alerts_topic
-from tickflow.alerts.notifier import Notifier, Wishes
+from tickflow.alerts.notifier import Notifier, Preferences
 from tickflow.alerts.outbox import Outbox
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import LogUnavailable
@@ -41,7 +41,7 @@ def run(
     open_outbox: Callable[[], Outbox],
     alerts: AlertStore,
     store: PointReader,
-    wishes: Wishes,
+    preferences: Preferences,
     stop: StopEvent,
     mutes: MuteStore | None,
     sessions: Sessions,
@@ -54,7 +54,10 @@ def run(
             return
         log.connect(create=False)
         notifier = Notifier(
-            *(log, outbox, channels, alerts, store, wishes, stop), mutes=mutes, sessions=sessions, telemetry=telemetry
+            *(log, outbox, channels, alerts, store, preferences, stop),
+            mutes=mutes,
+            sessions=sessions,
+            telemetry=telemetry,
         )
         notifier.run()
 

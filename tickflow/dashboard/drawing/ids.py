@@ -44,7 +44,7 @@ MUTED = "muted"
 STEER = "steer"
 """A store: what an operator wants of a steered replay."""
 STEERED = "steered"
-"""A store: whether the wish was stored."""
+"""A store: whether the command was stored."""
 
 REPLAY = "replay"
 """The state of a steered replay, and its controls."""

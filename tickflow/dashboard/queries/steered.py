@@ -19,7 +19,7 @@ from tickflow.dashboard.queries.background import Background
 from tickflow.errors import StoreError
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
-from tickflow.store.steering import JUMP, KeptWish, ReplayState, SteeringStore, Wish
+from tickflow.store.steering import JUMP, Command, KeptCommand, ReplayState, SteeringStore
 
 EVERY_SECONDS = 0.5
 """How often the state is read at most, for all readers."""
@@ -89,18 +89,18 @@ class Steered:
             "paused": state.paused,
             "ended": state.ended,
             "rewound": state.rewound,
-            "obeyed": state.obeyed,
+            "executed": state.executed,
             "gone": self._is_gone(state),
             "stopped": state.stopped,
             "age_s": round(self._age(state), 1),
         }
 
     def ask(self, run: str, act: str, value: float, person: str) -> str:
-        """Store a reader's wish for the run; return the wish's id. The `value` of a jump is in ms of the exchange's
-        clock. Raises `StoreError`.
+        """Store a reader's command for the run; return the command's id. The `value` of a jump is in ms of the
+        exchange's clock. Raises `StoreError`.
         """
-        wish = Wish(JUMP, max(0, clock.utc_ns(value) // 1000)) if act == JUMP else Wish(act, value)
-        kept = KeptWish(run, uuid.uuid4().hex[:16], wish, self._now_ns(), person)
+        command = Command(JUMP, max(0, clock.utc_ns(value) // 1000)) if act == JUMP else Command(act, value)
+        kept = KeptCommand(run, uuid.uuid4().hex[:16], command, self._now_ns(), person)
         self._store.ask(kept)
         self._asked = float("-inf")
         return kept.id

@@ -1,4 +1,4 @@
-"""Wishes and states of steered replays on the embedded stack: two tables in the SQLite file."""
+"""Commands and states of steered replays on the embedded stack: two tables in the SQLite file."""
 
 import sqlite3
 import threading
@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from tickflow.store.sqlite.per_call import PerCall
-from tickflow.store.steering import MOST_WISHES, KeptWish, ReplayState, SteeringStore, kept_wish
+from tickflow.store.steering import MOST_COMMANDS, KeptCommand, ReplayState, SteeringStore, kept_command
 
 MOST_KEPT, MOST_RUNS = 1_000, 100
-"""How many wishes and states are kept; the oldest are deleted first."""
+"""How many commands and states are kept; the oldest are deleted first."""
 _SCHEMA = """
-    CREATE TABLE IF NOT EXISTS store_wishes (
-        made_ns INTEGER NOT NULL, id TEXT NOT NULL, run TEXT NOT NULL, wish TEXT NOT NULL, made_by TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS store_commands (
+        made_ns INTEGER NOT NULL, id TEXT NOT NULL, run TEXT NOT NULL, command TEXT NOT NULL, made_by TEXT NOT NULL,
         PRIMARY KEY (made_ns, id)
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS store_replays (
@@ -25,26 +25,28 @@ _SCHEMA = """
 
 
 class EmbeddedSteering(SteeringStore):
-    """Keeps wishes and states of replays in the tables. Thread-safe: each call opens its own connection."""
+    """Keeps commands and states of replays in the tables. Thread-safe: each call opens its own connection."""
 
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._file = PerCall(path, stop, _SCHEMA)
 
-    def ask(self, kept: KeptWish) -> None:  # noqa: D102 - documented in SteeringStore
-        row = (kept.made_ns, kept.id, kept.run, kept.wish.encode(), kept.made_by)
+    def ask(self, kept: KeptCommand) -> None:  # noqa: D102 - documented in SteeringStore
+        row = (kept.made_ns, kept.id, kept.run, kept.command.encode(), kept.made_by)
         self._change(
-            ("INSERT OR REPLACE INTO store_wishes (made_ns, id, run, wish, made_by) VALUES (?, ?, ?, ?, ?)", row),
+            ("INSERT OR REPLACE INTO store_commands (made_ns, id, run, command, made_by) VALUES (?, ?, ?, ?, ?)", row),
             (
-                "DELETE FROM store_wishes WHERE made_ns < "
-                "(SELECT made_ns FROM store_wishes ORDER BY made_ns DESC LIMIT 1 OFFSET ?)",
+                "DELETE FROM store_commands WHERE made_ns < "
+                "(SELECT made_ns FROM store_commands ORDER BY made_ns DESC LIMIT 1 OFFSET ?)",
                 (MOST_KEPT - 1,),
             ),
         )
 
-    def wishes(self, run: str) -> Sequence[KeptWish]:  # noqa: D102
-        query = "SELECT run, id, wish, made_ns, made_by FROM store_wishes WHERE run = ? ORDER BY made_ns DESC LIMIT ?"
-        rows = self._rows(query, (run, MOST_WISHES))
-        return [kept for row in rows[::-1] if (kept := kept_wish(*row)) is not None]
+    def commands(self, run: str) -> Sequence[KeptCommand]:  # noqa: D102
+        query = (
+            "SELECT run, id, command, made_ns, made_by FROM store_commands WHERE run = ? ORDER BY made_ns DESC LIMIT ?"
+        )
+        rows = self._rows(query, (run, MOST_COMMANDS))
+        return [kept for row in rows[::-1] if (kept := kept_command(*row)) is not None]
 
     def report(self, state: ReplayState) -> None:  # noqa: D102
         row = (state.run, state.written_ns, state.encode())
