@@ -40,11 +40,15 @@ async function ask(output, inputs, states) {
   }
 }
 
-/** Request an output that Dash will request soon, with the same inputs: Dash then gets this answer. */
+/** Request an output that Dash will request soon, with the same inputs: Dash then gets this answer. Its value is
+    returned; `null` if the server refused it or did not answer. */
 function begin(output, inputs) {
-  const answer = post(output, inputs);
-  answer.catch(() => {}); // Dash then makes its own request
+  const answer = post(output, inputs),
+    { id, property } = part(output);
   early = { output, wanted: JSON.stringify(Object.values(inputs)[0]), answer };
+  return answer
+    .then(async (given) => (given.status === 200 ? (await given.clone().json()).response[id][property] : null))
+    .catch(() => null); // Dash then makes its own request
 }
 
 window.fetch = (asked, options) => {

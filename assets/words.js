@@ -132,8 +132,15 @@ function shown(ms) {
 }
 
 const clock = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
-const DATE = new Intl.DateTimeFormat("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
-const date = (at) => DATE.format(at);
+
+/* Formats of dates take 15 ms each to make, so they are made when they are needed: the first request does not wait. */
+const made = new Map();
+function format(name, options) {
+  if (!made.has(name)) made.set(name, new Intl.DateTimeFormat("en-US", options));
+  return made.get(name);
+}
+
+const date = (at) => format("date", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" }).format(at);
 
 /** The time of day, and the day, in the shown zone, at `ms` of the exchange's clock. */
 const time = (ms) => clock(new Date(shown(ms)));
@@ -160,15 +167,16 @@ function wall(ms, offsets) {
   return ms + offset;
 }
 
-const EXCHANGE = new Intl.DateTimeFormat("en-US", {
+const EXCHANGE = {
   timeZone: facts.zone.name,
   hourCycle: "h23",
   ...{ year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" },
-});
+};
 
 /** The exchange's wall clock at `ms` since 1970, for a moment that need not be near what is drawn. */
 function exchange(ms) {
-  const at = Object.fromEntries(EXCHANGE.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+  const parts = format("exchange", EXCHANGE).formatToParts(ms),
+    at = Object.fromEntries(parts.map(({ type, value }) => [type, Number(value)]));
   return Date.UTC(at.year, at.month - 1, at.day, at.hour, at.minute, at.second) + (ms % 1000);
 }
 
@@ -179,10 +187,11 @@ const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
 const period = ([from, to]) => `${day(from)}, ${time(from)} – ${time(to)} ${shortZone()}`;
 const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
 
-const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone || "this computer";
+const local = () => format("local").resolvedOptions().timeZone || "this computer";
 
 /** The long name and the short name of the shown zone. */
-const longZone = () => ({ exchange: facts.zone.words, utc: "UTC", local: `local time (${LOCAL})` })[zone.name];
+const longZone = () =>
+  zone.name === "local" ? `local time (${local()})` : { exchange: facts.zone.words, utc: "UTC" }[zone.name];
 const shortZone = () => ({ exchange: facts.zone.label, utc: "UTC", local: "local" })[zone.name];
 
 const iso = (ms) => new Date(ms).toISOString();

@@ -245,8 +245,11 @@ class Visit:
         permissions: Sequence[str] = (),
         forced: bool = False,
         ready: str = "document.getElementById('fresh')?.dataset.kind",
+        script: str = "",
     ) -> Page:
-        """Open a page in its own browser profile; return it once it shows the store's state (or `ready` is true)."""
+        """Open a page in its own browser profile; return it once it shows the store's state (or `ready` is true).
+        `script` runs in it before its own scripts.
+        """
         context = self._profiles.profile(self._visits)
         self._visits += 1
         if permissions:
@@ -259,6 +262,8 @@ class Visit:
         page.on("console", lambda message: self._error(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._error(str(error)))
         page.on("request", lambda request: self._requested(request.url))
+        if script:
+            page.add_init_script(script)
         page.goto(self._running.url + query)
         until(page, ready)
         return page

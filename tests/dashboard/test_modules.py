@@ -8,11 +8,11 @@ from flask import Flask
 
 from tests.scripts import PROJECT
 from tickflow.dashboard.drawing.facts import as_script, facts
-from tickflow.dashboard.modules import CLASSIC, ENTRY, START, Modules
+from tickflow.dashboard.modules import ENTRY, FIRST, START, Modules
 from tickflow.dashboard.queries.ranges import RANGES
 from tickflow.ticks.tick import is_symbol
 
-MODULES = {path.stem: path.read_text() for path in (PROJECT / "assets").glob("*.js") if path.stem not in CLASSIC}
+MODULES = {path.stem: path.read_text() for path in (PROJECT / "assets").glob("*.js") if path.stem != FIRST}
 
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {ENTRY, START, "dragging", "keys", "roving"}))

@@ -64,7 +64,7 @@ def build(
         add_log_handler=False,  # Dash's log lines are then formatted like all others
         serve_locally=True,
         enable_mcp=False,
-        index_string=page.index(modules.tags(), modules.tag(START)),
+        index_string=page.index(modules.first(), modules.tags(), modules.tag(START)),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.renderer = page.RENDERER

@@ -13,8 +13,8 @@ from flask import Flask, Response
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ENTRY, START = "page", "start"
-CLASSIC = frozenset({"first"})
-"""The names of the scripts that are not modules; they run before anything is drawn."""
+FIRST = "first"
+"""The script that is not a module: it runs before anything is drawn, and the page waits for it."""
 PREFIX = "/modules/"
 
 
@@ -22,11 +22,12 @@ class Modules:
     """The modules in a folder, as they were when this object was created."""
 
     def __init__(self, folder: Path = ASSETS) -> None:
-        self._texts = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.js")) if path.stem not in CLASSIC}
+        self._texts = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.js")) if path.stem != FIRST}
         digest = hashlib.sha256()
         for name, text in self._texts.items():
             digest.update(name.encode() + b"\0" + text + b"\0")
         self.version = digest.hexdigest()[:12]
+        self._first = hashlib.sha256((folder / f"{FIRST}.js").read_bytes()).hexdigest()[:12]
 
     def serve(self, server: Flask) -> None:
         """Answer requests for the modules of this version; for any other version, 404."""
@@ -45,6 +46,12 @@ class Modules:
         imported = (name for name in self._texts if name not in (ENTRY, START))
         preloads = (f'<link rel="modulepreload" href="{self._address(name)}">' for name in imported)
         return "\n            ".join((*preloads, self.tag(ENTRY)))
+
+    def first(self) -> str:
+        """The tag of the first script. Its address has a version too: the page waits for that script, so a browser
+        that knows it must not ask the server whether it has changed.
+        """
+        return f'<script src="assets/{FIRST}.js?m={self._first}"></script>'
 
     def tag(self, name: str) -> str:
         """The tag that runs a module, in the order of the deferred scripts."""

@@ -25,7 +25,7 @@ INDEX = """<!DOCTYPE html>
         <link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>
             <path d='M1 12l4-5 3 3 6-8' fill='none' stroke='%230072b2' stroke-width='2'/></svg>">
         {%css%}
-        <script src="assets/first.js"></script>
+        {%first%}
         <link rel="preload" as="fetch" href="_dash-layout" crossorigin>
         <link rel="preload" as="fetch" href="_dash-dependencies" crossorigin>
         <script id="facts" type="application/json">{%facts%}</script>
@@ -65,11 +65,11 @@ def with_fewer_scripts(interpolate: Callable[..., str]) -> Callable[..., str]:
     return interpolated
 
 
-def index(modules: str, start: str) -> str:
-    """The HTML of the page, before Dash adds its own. `modules` are the tags of the page's scripts, `start` is that of
-    the script that starts Dash.
+def index(first: str, modules: str, start: str) -> str:
+    """The HTML of the page, before Dash adds its own. `first` is the tag of the script that runs before anything is
+    drawn, `modules` are those of the page's modules, `start` is that of the script that starts Dash.
     """
-    parts = {"{%facts%}": facts.as_script(), "{%modules%}": modules, "{%start%}": start}
+    parts = {"{%facts%}": facts.as_script(), "{%first%}": first, "{%modules%}": modules, "{%start%}": start}
     return re.sub("|".join(parts), lambda found: parts[found[0]], INDEX)
 
 
