@@ -52,7 +52,7 @@ def test_the_chart_is_drawn_before_dash_has_run_its_callbacks_and_only_once(runn
     wait_for_rows(page, 0)
     assert page.evaluate("window.atFirst.fresh") == "connecting"
     assert page.evaluate("document.getElementById('fresh').textContent") != "connecting"
-    assert page.evaluate(f"window.atFirst.picture === {LOOKS}.picture"), "the rest of the answer does not draw the chart again"
+    assert page.evaluate(f"window.atFirst.picture === {LOOKS}.picture"), "Dash's answer draws the chart again"
     assert page.locator("#chart-section.waiting").count() == 0
 
 
