@@ -27,6 +27,12 @@ LEASH = (sys.executable, str(PROJECT / "devtools" / "leash.py"))
 CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
 """Where `make bench` installs benchmarks/requirements.lock: the contenders need library versions of their own."""
 
+COLD = "--storage-cache-snapshot-write-cold-duration"
+COLD_SECONDS = 5.0
+"""InfluxDB writes a day that it holds in memory to a file after this time without writes, instead of ten minutes. In
+use only the newest day is in memory, and reading from there is several times slower.
+"""
+
 
 class Bench:
     """Real servers: those that the environment names, or its own in `folder`, started on first use.
@@ -73,7 +79,7 @@ class Bench:
         return server.address
 
     def _start_influx(self) -> InfluxServer:
-        server = Influxd(self.folder / "influxdb").start()
+        server = Influxd(self.folder / "influxdb", flags=[f"{COLD}={COLD_SECONDS:g}s"]).start()
         self._started.append(server)
         return server.server
 

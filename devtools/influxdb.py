@@ -5,6 +5,7 @@ import signal
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ class InfluxServer:
 class Influxd(ServerProcess):
     """A real InfluxDB with its data in `folder`, on `port` of 127.0.0.1, or on a free port.
 
-    Its first start creates the organisation, the bucket (kept for ever) and the token.
+    Its first start creates the organisation, the bucket (kept for ever) and the token. `flags` are added to its command
+    line.
     """
 
     name = "InfluxDB"
@@ -73,11 +75,13 @@ class Influxd(ServerProcess):
         bucket: str = "stock_data",
         token: str = "tickflow-test-token",
         host: str = "127.0.0.1",
+        flags: Sequence[str] = (),
     ) -> None:
         super().__init__(folder)
         self.port = free_port() if port is None else port
         self.server = InfluxServer(url=f"http://{host}:{self.port}", org=org, token=token)
         self._bucket = bucket
+        self._flags = flags
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -93,6 +97,7 @@ class Influxd(ServerProcess):
             f"--engine-path={data / 'engine'}",
             f"--http-bind-address=127.0.0.1:{self.port}",
             "--reporting-disabled",
+            *self._flags,
         ]
 
     def _is_ready(self) -> bool:

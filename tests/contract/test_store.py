@@ -459,6 +459,7 @@ def a_course(count: int, *, twice: bool = False) -> Points:
                 price=price,
                 offset=offset,
                 volume=(1 + offset % 7) / 8,
+                ma_10=100.0 if offset % 20 == 3 else None,
                 is_anomaly=offset % 20 == 3,
                 source="replay" if twice and offset == count // 2 else "simulated",
             )

@@ -8,6 +8,7 @@ upgrade from InfluxDB 1.x has created takes precedence, and may lead to a differ
 to.
 """
 
+import itertools
 import re
 import ssl
 import time
@@ -37,8 +38,12 @@ SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL w
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""The maximum number of requests that `together` has in flight for all readers: more would only queue for InfluxDB's
-cores.
+"""The maximum number of requests that `together` and `each` have in flight for all readers: more would only queue for
+InfluxDB's cores.
+"""
+SHARED, FEWEST_STATEMENTS = 2, 8
+"""The maximum number of requests among which `each` shares its statements, and the minimum number of statements in
+each: InfluxDB uses one core per request.
 """
 POOL = 32
 """The maximum number of connections that are kept open: enough for all pages that refresh at once."""
@@ -144,18 +149,25 @@ class InfluxQL:
             yield self._decode(row, document)
 
     def each(self, row: type[Row], queries: Sequence[str], params: Params = None) -> list[list[Row]]:
-        """The rows of each statement; all are sent in one request and share their parameters."""
-        results = self._results(row, self._post("; ".join(queries), params), len(queries))
-        return [_rows_of(result) for result in results]
+        """The rows of each statement; the statements share their parameters.
+
+        They are sent in one request or, if there are many, in `SHARED` at the same time.
+        """
+        size = max(FEWEST_STATEMENTS, -(-len(queries) // SHARED))
+        parts = [queries[at : at + size] for at in range(0, len(queries), size)]
+        answers = self._at_once([("; ".join(part), params) for part in parts])
+        results = [self._results(row, each, len(part)) for part, each in zip(parts, answers, strict=True)]
+        return [_rows_of(result) for result in itertools.chain(*results)]
 
     def together(self, queries: Sequence[tuple[type[Row], str]], params: Params = None) -> list[list[Row]]:
-        """The rows of each query; the queries share their parameters and run at the same time.
+        """The rows of each query; the queries share their parameters and run at the same time."""
+        answers = self._at_once([(query, params) for _, query in queries])
+        return [self._decode(row, each) for (row, _), each in zip(queries, answers, strict=True)]
 
-        InfluxDB uses one core per request.
-        """
-        asked = [self._askers.submit(copy_context().run, self._post, query, params) for _, query in queries]
+    def _at_once(self, queries: Sequence[tuple[str, Params]]) -> list[bytes]:
+        asked = [self._askers.submit(copy_context().run, self._post, query, params) for query, params in queries]
         wait(asked)  # no request may be in flight when an error is raised
-        return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
+        return [each.result() for each in asked]
 
     def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
         """For each value of the tag, its rows, from a query that groups by this tag."""
