@@ -351,13 +351,15 @@ class InfluxStore(MetricsStore):
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """For each symbol, the last price in each of `steps` equal steps; those without a tick are left out."""
         width = max(1, -(-(until_ns - since_ns) // steps))
-        rows = self._influxql.grouped(
-            tuple[Integer, float],
-            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE time >= $since AND time < $until '  # noqa: S608
-            f'GROUP BY "symbol", time({width}ns, {since_ns % width}ns) fill(none)',
-            {"since": since_ns, "until": until_ns},
-        )
-        return {symbol: [price for _, price in values] for symbol, values in rows.items()}
+        queries = [
+            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE time >= ${begin} AND time < ${end} '  # noqa: S608
+            f'GROUP BY "symbol", time({width}ns, {since_ns % width}ns) fill(none)'
+            for begin, end in (("since", "middle"), ("middle", "until"))
+        ]
+        bound = {"since": since_ns, "middle": min(since_ns + steps // 2 * width, until_ns), "until": until_ns}
+        halves = self._influxql.grouped_each(tuple[Integer, float], queries, bound)
+        symbols = sorted(set(itertools.chain(*halves)))
+        return {symbol: [price for half in halves for _, price in half.get(symbol, ())] for symbol in symbols}
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         """A selection of the symbol's points in [`since_ns`, `until_ns`), small enough to draw."""
