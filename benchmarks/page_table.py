@@ -40,8 +40,7 @@ def rows(figures: Figures) -> list[list[str]]:
         month = opening.get(f"{name}, month")
         measured = _number(month, "ms", " s", 1000)
         if month and name == "influxdb":
-            first, prepared = _number(month, "first ms", " s", 1000), _number(month, "prepared s", " s", digits=0)
-            measured += f"; {first} if the page has just started, which reads them in advance within {prepared}"
+            measured += f"; {_number(month, 'first ms', ' s', 1000)} if the page has not read them in advance"
         found.append([what, measured, "", "at most 1 s"])
     for kind, what in (("cold", "opening the page in Chromium, nothing kept from before"), ("warm", "the same again")):
         view = figures.get("first-view", {}).get(kind)
