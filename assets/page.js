@@ -146,6 +146,7 @@ function drawChart({ drawn, picture, multiples: small }) {
   element("chart-section").classList.toggle("is-empty", !any); // an empty element has no height to draw in
   if (!picture) Object.assign(chart.view, { drawn, picture: null, range: null });
   else if (chart.view.drawn?.id !== drawn.id) chart.show(picture, drawn);
+  else chart.refine();
 }
 
 /* Dash keeps every change of a component for undo as long as the page is open; this removes them. */
@@ -167,6 +168,10 @@ function apply(drawing) {
    time range was requested meanwhile. Dash's renderer is left out: it would take most of the time. */
 let looks = 0;
 async function look(sight, width) {
+  if (!held.drawn) {
+    chart.unanswered(); // the first answer is not taken in yet; `drawChart` asks again
+    return;
+  }
   const number = ++looks,
     looked = await requests.ask("looked.data", { "look.data": { ...currentView, sight, width, n: number } });
   if (number !== looks) return;
@@ -406,6 +411,8 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
 /* For tests and for the browser's console. */
 Object.assign(window.tickflow, { hours, states, words, chart, multiples, options, watch, alerts, health });
 Object.assign(window.tickflow, { levels, tape, indicators, picture });
+
+chart.on(charts); // before anything is drawn: a link may open a small part of the range, which is then requested
 
 const opened = first();
 const asking = { "view.data": chosenView(opened.symbol, opened.range), "rebuild.data": undefined };

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,22 @@ def test_the_link_of_a_message_leads_to_its_moment(running: Running, visit: Visi
     begin, end = seen(page)
     assert end - begin <= 300_000 + 1
     until(page, "/zoom=/.test(location.search) && !/at=/.test(location.search)")
+
+
+@pytest.mark.parametrize("kind", ["zoom", "at"])
+def test_a_link_to_a_part_of_a_long_range_shows_each_tick_of_it(running: Running, visit: Visit, kind: str) -> None:
+    """No tick comes meanwhile: a refresh would request the part as well."""
+    running.market.history("AAPL", [100.0 + at % 7 for at in range(6_000)])
+    middle_ns = time.time_ns() - 3_000 * 10**9
+    (wall_ms,) = clock.wall_ms(np.array([middle_ns])).tolist()
+    begin, end = (datetime.fromtimestamp(wall_ms / 1000 + by, UTC).isoformat()[:19] for by in (-60, 60))
+    page = visit(
+        f"?symbol=AAPL&range=6h&{kind}=" + (f"{begin}.000_{end}.000" if kind == "zoom" else f"{middle_ns // 10**6}")
+    )
+    until(page, f"{LOOKS}.picture?.kind === 'ticks'")
+    first, last = seen(page)
+    in_sight = page.evaluate(f"{LOOKS}.picture.x.filter((at) => at >= {first} && at < {last}).length")
+    assert in_sight == pytest.approx((last - first) / 1000, abs=2)
 
 
 def test_another_symbol_is_shown_at_the_same_time(running: Running, visit: Visit) -> None:
