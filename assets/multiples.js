@@ -2,11 +2,11 @@
    this module decides the layout and the visible time range. */
 import { chart } from "./chart.js";
 import { crosshair } from "./crosshair.js";
-import { facts } from "./facts.js";
 import { frame } from "./frame.js";
 import { health } from "./health.js";
 import { overlay } from "./overlay.js";
 import { plots } from "./plots.js";
+import { timeline } from "./timeline.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
 
@@ -27,8 +27,6 @@ let pointed = null; // the moment under the pointer
 let notes = ""; // by symbol, the word (live, stale, …) that its chart shows now
 
 const graph = () => plots.drawing("multiples");
-const ms = (bound) =>
-  typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
 const on = () => document.body.dataset.charts === "several";
 
 /** Show a new drawing of the server: the rows of each symbol, in the order of the charts. */
@@ -40,6 +38,7 @@ function show(rows, now) {
     drawn.range === now.range &&
     String(drawn.period) === String(now.period);
   drawn = now;
+  if (rows) words.know({ offsets: now.offsets });
   series.clear();
   if (!same) range = null;
   followed = null;
@@ -104,7 +103,8 @@ function draw() {
   const extents = new Map(names.map((name) => [name, extent(series.get(name), sight)]));
   const shares = [...extents.values()].filter(Boolean).map(({ base, low, high }) => [low / base, high / base]);
   const common = [Math.min(...shares.map(([low]) => low)), Math.max(...shares.map(([, high]) => high))];
-  const layout = plain(paint, sight),
+  const across = chart.view.overlay ? 1 : columns,
+    layout = plain(paint, sight, width / across - SIDE_PX),
     data = [],
     pulses = pulsesOf();
   notes = String(pulses.map(health.note));
@@ -272,7 +272,7 @@ function sourced(layout, paint) {
     xanchor: "right",
     yanchor: "bottom",
     showarrow: false,
-    text: `${named()} · ${facts.zone.words}`,
+    text: `${named()} · ${words.longZone()}`,
     font: { size: 10, color: paint("--muted") },
   });
 }
@@ -330,7 +330,8 @@ function point(event) {
   cross();
 }
 
-function plain(paint, sight) {
+/* The time axis is linear: a date axis of Plotly would show a number of milliseconds in the browser's own zone. */
+function plain(paint, sight, px) {
   return {
     paper_bgcolor: paint("--paper"),
     plot_bgcolor: paint("--paper"),
@@ -343,7 +344,7 @@ function plain(paint, sight) {
     separators: ".,",
     annotations: [],
     xaxis: {
-      type: "date",
+      type: "linear",
       autorange: false,
       gridcolor: paint("--grid"),
       linecolor: paint("--line"),
@@ -355,13 +356,8 @@ function plain(paint, sight) {
       spikedash: "solid",
       spikecolor: paint("--muted"),
       range: sight.slice(),
-      nticks: 4,
-      tickformatstops: [
-        { dtickrange: [null, 1000], value: "%H:%M:%S.%L\n%b %d" },
-        { dtickrange: [1000, 60_000], value: "%H:%M:%S\n%b %d" },
-        { dtickrange: [60_000, 86_400_000], value: "%H:%M\n%b %d" },
-        { dtickrange: [86_400_000, null], value: "%b %d\n%Y" },
-      ],
+      tickmode: "array",
+      ...timeline.ticks(sight, px, false),
     },
   };
 }
@@ -401,7 +397,7 @@ function tell(names) {
 /** Called when the reader has moved the charts. */
 function moved(change) {
   if (!Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) return;
-  range = graph().layout.xaxis.range.map(ms);
+  range = graph().layout.xaxis.range.slice();
   draw();
 }
 

@@ -27,9 +27,10 @@ const APART_PX = 92;
 const date = (ms) => words.day(ms).split(",")[0];
 
 /** Moments in the time range, far enough apart for labels, with their labels; the first label of a day names the day.
- */
-function ticks([from, to], px) {
-  const length = hours.place(to) - hours.place(from),
+    With `trading`, closed hours take no space. */
+function ticks([from, to], px, trading = hours.isTrading()) {
+  const place = trading ? hours.place : (at) => at,
+    length = place(to) - place(from),
     shift = words.shown(from) - from;
   const wanted = length / Math.max(1, px / APART_PX),
     step = STEPS.find((each) => each >= wanted) ?? Math.ceil(wanted / (364 * DAY)) * 364 * DAY;
@@ -37,9 +38,9 @@ function ticks([from, to], px) {
     ticktext = [];
   let day = null;
   let before = -Infinity;
-  for (const at of moments(from, to, step, shift)) {
-    if (hours.isTrading() && (!hours.isOpen(at) || hours.place(at) - before < 0.8 * wanted)) continue;
-    before = hours.place(at);
+  for (const at of moments(from, to, step, shift, trading)) {
+    if (trading && (!hours.isOpen(at) || place(at) - before < 0.8 * wanted)) continue;
+    before = place(at);
     const today = Math.floor(words.shown(at) / DAY);
     tickvals.push(at);
     ticktext.push(step >= DAY ? date(at) : `${clock(at, step)}${today === day ? "" : `<br>${date(at)}`}`);
@@ -49,10 +50,10 @@ function ticks([from, to], px) {
 }
 
 /** Round times in the shown zone; if closed hours take no space, also the times at which sessions open. */
-function* moments(from, to, step, shift) {
+function* moments(from, to, step, shift, trading) {
   const found = [];
-  if (hours.isTrading()) for (const [, open] of hours.sessions()) if (open >= from && open <= to) found.push(open);
-  if (!hours.isTrading() || step < DAY)
+  if (trading) for (const [, open] of hours.sessions()) if (open >= from && open <= to) found.push(open);
+  if (!trading || step < DAY)
     for (let at = Math.ceil((from + shift) / step) * step - shift; at <= to && found.length < 5_000; at += step)
       found.push(at);
   yield* found.sort((a, b) => a - b);

@@ -246,9 +246,10 @@ class Visit:
         forced: bool = False,
         ready: str = "document.getElementById('fresh')?.dataset.kind",
         script: str = "",
+        timezone: str = "",
     ) -> Page:
         """Open a page in its own browser profile; return it once it shows the store's state (or `ready` is true).
-        `script` runs in it before its own scripts.
+        `script` runs in it before its own scripts. `timezone` is that of the browser; by default, that of this machine.
         """
         context = self._profiles.profile(self._visits)
         self._visits += 1
@@ -262,6 +263,8 @@ class Visit:
         page.on("console", lambda message: self._error(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._error(str(error)))
         page.on("request", lambda request: self._requested(request.url))
+        if timezone:
+            context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": timezone})
         if script:
             page.add_init_script(script)
         page.goto(self._running.url + query)

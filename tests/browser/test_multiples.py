@@ -5,10 +5,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
 from tests.browser.looks import PRICES, SMALL, with_anomaly
+from tickflow.dashboard.drawing import clock
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -103,6 +106,33 @@ def test_each_row_and_the_label_name_the_source_of_the_ticks(running: Running, v
     until(page, f"{label}.startsWith('SIMULATED, REPLAY · ')")
     of = {name: [row["source"] for row in saved(page, tmp_path) if row["symbol"] == name] for name in ("AAPL", "MSFT")}
     assert of == {"AAPL": ["simulated"] * len(PRICES) + ["replay"], "MSFT": ["replay"] * len(PRICES)}
+
+
+@pytest.mark.parametrize("overlay", ["", "&overlay=1"], ids=["beside one another", "overlay"])
+@pytest.mark.parametrize(
+    ("timezone", "zone"), [("America/New_York", "exchange"), ("Asia/Tokyo", "exchange"), ("Asia/Tokyo", "utc")]
+)
+def test_times_are_those_of_the_chosen_zone_in_any_browser(
+    running: Running, visit: Visit, timezone: str, zone: str, overlay: str
+) -> None:
+    """A date axis of Plotly shows a number of milliseconds in the browser's own zone."""
+    for symbol in ("AAPL", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit(f"?symbol=AAPL&symbols=AAPL,MSFT&zone={zone}{overlay}", timezone=timezone)
+    until(page, f"({LINES}).length === 2 && {SMALL}.layout.xaxis.tickvals.length > 1")
+    assert page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone") == timezone
+    assert page.evaluate(f"{SMALL}.calcdata[0][0].x") == page.evaluate(f"{SMALL}.data[0].x[0]")
+    drawn = "window.tickflow.multiples.looks().series.get('AAPL')"
+    wall_ms, places = page.evaluate(f"[{drawn}.x[0], {SMALL}.layout.xaxis.tickvals]")
+    labels = page.evaluate(f"{SMALL}.layout.xaxis.ticktext")
+    (offset_ms,) = clock.wall_ms(np.array([clock.utc_ns(wall_ms)])) - clock.utc_ns(wall_ms) / 10**6
+    expected = [datetime.fromtimestamp((at - (offset_ms if zone == "utc" else 0)) / 1000, UTC) for at in places]
+    assert [text.split("<br>")[0] for text in labels] == [
+        f"{at:%H:%M:%S}"[: len(text.split("<br>")[0])] for at, text in zip(expected, labels, strict=True)
+    ]
+    assert (page.locator("#multiples .xtick text").first.text_content() or "").startswith(labels[0][:5])
+    word = "UTC" if zone == "utc" else "New York"
+    assert page.evaluate(f"{SMALL}.layout.annotations.some(({{ text }}) => text.includes('{word}'))")
 
 
 def test_looking_back_in_one_chart_moves_all_and_stays_until_live(running: Running, visit: Visit) -> None:
