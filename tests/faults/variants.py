@@ -33,7 +33,7 @@ from tickflow.metrics.fields import MEASURED
 from tickflow.metrics.formulas import deviation
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
-from tickflow.ticklog.base import Commit
+from tickflow.ticklog.base import Bounds, Commit
 from tickflow.ticklog.kafka import cluster, topics
 from tickflow.ticklog.kafka import reader as kafka_reader
 from tickflow.ticklog.kafka import records as kafka_records
@@ -183,7 +183,11 @@ def common_protocol() -> None:
 def strangers_followed() -> None:
     """Lets any consumer into the group, and resumes from that consumer's commits."""
     common_protocol()
-    patch(assignments.Assignments, note_commit=lambda *_: None)
+
+    def followed(commit: Commit | None, bounds: Bounds, span: int, topic_id: str, _own: object) -> RestorePlan:
+        return restore.plan(commit, bounds, span, topic_id)
+
+    patch(assignments, plan=followed)
 
 
 def trusting() -> None:
