@@ -44,7 +44,8 @@ class MemoryStore(MetricsStore):
     def write(self, points: Points) -> Written:
         self._check()
         keys = zip(points.symbol, points.source, points.time_ns.tolist(), strict=True)
-        self._rows.update(zip(keys, points.rows(), strict=True))
+        # a new dictionary, since others may read the present one meanwhile
+        self._rows = self._rows | dict(zip(keys, points.rows(), strict=True))
         return Written(len(points))
 
     def write_status(self, status: WorkerStatus) -> None:
@@ -194,7 +195,7 @@ class MemoryStore(MetricsStore):
 
     def forget(self) -> None:
         """Delete all points."""
-        self._rows.clear()
+        self._rows = {}
 
     def _of(self, symbol: str, until_ns: int | None = None) -> list[tuple[object, ...]]:
         keys = [key for key in self._rows if key[0] == symbol and (until_ns is None or key[2] < until_ns)]
