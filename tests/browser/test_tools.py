@@ -161,7 +161,7 @@ def test_the_overlay_counts_from_the_same_start_as_the_watch_list(running: Runni
     running.market.tick("AAPL", 150.0)
     until(page, f"Math.abs(({ends})[0] - 50) < 0.001")
     labels = page.locator("#multiples .annotation-text")
-    for symbol, change in (("AAPL", "+50.00 %"), ("MSFT", "+1.00 %")):  # the list may show a tick a frame later
+    for symbol, change in (("AAPL", "+50.00 %"), ("MSFT", "+1.00 %")):  # the list may lag by one frame
         expect(page.locator(f"#watch [row-id={symbol}] [col-id=change]")).to_have_text(f"▲ {change}")
         expect(labels.filter(has_text=symbol)).to_have_text(f"{symbol} {change}")
     expect(labels.filter(has_text="since")).to_have_text("in percent since the start of the range")

@@ -61,13 +61,13 @@ def pixels(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, wid
 def counts(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
     """The number of the symbol's points in each step of `width_ns`, in [`since_ns`, `until_ns`)."""
     middle_ns = since_ns + (until_ns - since_ns) // width_ns // 2 * width_ns
-    first, second = (
-        f'SELECT count("price") FROM "{MEASUREMENT}" WHERE {series.condition} AND time >= ${begin} AND time < ${end} '  # noqa: S608
-        f"GROUP BY time({width_ns}ns) fill(none)"
+    by_step = f"GROUP BY time({width_ns}ns) fill(none)"
+    halves = [
+        (_CountRow, f'SELECT count("price") {series.between(begin, end)} {by_step}')
         for begin, end in (("since", "middle"), ("middle", "until"))
-    )
+    ]
     bound = series.bound(since=since_ns, middle=middle_ns, until=until_ns)
-    return dict(itertools.chain(*influxql.together([(_CountRow, first), (_CountRow, second)], bound)))
+    return dict(itertools.chain(*influxql.together(halves, bound)))
 
 
 def at_most(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, most: int) -> Points | None:
@@ -89,21 +89,15 @@ def strongest(influxql: InfluxQL, series: Series, spans: Sequence[tuple[int, int
     # First the time of each, from three fields; then all fields of that point alone. To read all fields of all
     # anomalies of a month takes twice as long.
     params = series.bound()
-    begins, ends = zip(*spans, strict=True)
-    params |= {f"since{at}": since for at, since in enumerate(begins)} | {
-        f"until{at}": until for at, until in enumerate(ends)
-    }
-    parts = [
-        f"{series.condition} AND time >= $since{at} AND time < $until{at} AND {_FLAGGED}" for at in range(len(spans))
-    ]
-    inner = f'SELECT abs("price" / "ma_10" - 1) AS "strength" FROM "{MEASUREMENT}"'  # noqa: S608
-    queries = [f'SELECT max("strength") FROM ({inner} WHERE {part})' for part in parts]  # noqa: S608
+    queries = []
+    for at, (since, until) in enumerate(spans):
+        inner = f'SELECT abs("price" / "ma_10" - 1) AS "strength" {series.between(f"since{at}", f"until{at}")}'
+        queries.append(f'SELECT max("strength") FROM ({inner} AND {_FLAGGED})')  # noqa: S608 - only our own names are inserted
+        params |= {f"since{at}": since, f"until{at}": until}
     times = [rows[0][0] for rows in influxql.each(_OneRow, queries, params) if rows]
-    params = series.bound() | {f"at{number}": time_ns for number, time_ns in enumerate(times)}
-    queries = [
-        f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {series.condition} AND time = $at{number} AND {_FLAGGED}'  # noqa: S608
-        for number in range(len(times))
-    ]
+    flagged = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {series.condition} AND {_FLAGGED}'  # noqa: S608
+    queries = [f"{flagged} AND time = $at{number}" for number in range(len(times))]
+    params = series.bound(**{f"at{number}": time_ns for number, time_ns in enumerate(times)})
     found = []
     for rows in influxql.each(PointRow, queries, params):
         points, _ = points_of(rows)

@@ -50,7 +50,11 @@ class Series:
         """The part of a query that names the measurement and the condition, with a time range from `$since` to
         `$until`.
         """
-        return f'FROM "{MEASUREMENT}" WHERE {self.condition} AND time >= $since AND time < $until'
+        return self.between("since", "until")
+
+    def between(self, begin: str, end: str) -> str:
+        """Like `within`, with the names of other parameters for the start and the end of the time range."""
+        return f'FROM "{MEASUREMENT}" WHERE {self.condition} AND time >= ${begin} AND time < ${end}'
 
     def bound(self, **others: Value) -> dict[str, Value]:
         """The parameters to bind: those of `condition`, and `others`."""
