@@ -368,11 +368,15 @@ def test_the_preceding_point_belongs_to_the_same_symbol(store: MetricsStore) -> 
     assert store.preceded(moments * 40) == [False, True, True, False, True, False, False] * 40
 
 
+@pytest.mark.parametrize("many", [10, 100])
 @pytest.mark.parametrize("rows_for_one", [1, 200])
 def test_the_preceding_points_of_many_moments_are_the_written_ones(
-    store: MetricsStore, rows_for_one: int, monkeypatch: pytest.MonkeyPatch
+    store: MetricsStore, rows_for_one: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This holds for any number of rows per request, and for times without a point."""
+    """This holds for any number of rows per request, with and without a read of all symbols' newest points, and for
+    times without a point.
+    """
+    monkeypatch.setattr(influx_preceded, "MANY", many)
     monkeypatch.setattr(influx_preceded, "ROWS_FOR_ONE", rows_for_one)
     monkeypatch.setattr(influx_preceded, "STATEMENTS", 7)
     rng = np.random.default_rng(8)
