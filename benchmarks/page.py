@@ -15,6 +15,7 @@ from plotly.io.json import to_json_plotly
 from benchmarks.bench import Bench, table
 from benchmarks.stores import STACKS, History, opened, settings_of
 from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.background import Background
 from tickflow.dashboard.queries.refresh import Answer, draw, refresh
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
@@ -53,13 +54,22 @@ class Reader:
         self._store = store
         self._view = view
         self._board = Board(acks)
+        self._background = Background()
         self._answer: Answer = {}
         self.opened_ms = self.open()
 
     def open(self) -> float:
         """Draw the whole view; return the ms that it took."""
         milliseconds = self._timed(
-            lambda: draw(self._store, self._view, identity="1", threshold=2.0, now_ns=time.time_ns(), board=self._board)
+            lambda: draw(
+                self._store,
+                self._view,
+                identity="1",
+                threshold=2.0,
+                now_ns=time.time_ns(),
+                board=self._board,
+                background=self._background,
+            )
         )
         self._drawn, self._watched = self._answer["drawn"], self._answer["watch"]["cursors"]
         self._stamp = self._answer.get("alerts", {}).get("stamp", 0)
@@ -69,7 +79,13 @@ class Reader:
         """Fetch what is new; return the ms that it took."""
         milliseconds = self._timed(
             lambda: refresh(
-                self._store, self._drawn, self._watched, now_ns=time.time_ns(), board=self._board, stamp=self._stamp
+                self._store,
+                self._drawn,
+                self._watched,
+                now_ns=time.time_ns(),
+                board=self._board,
+                stamp=self._stamp,
+                background=self._background,
             )
         )
         self._drawn = {**self._drawn, **self._answer.get("drawn", {})}

@@ -120,13 +120,13 @@ def test_work_is_waited_for_only_so_long_and_done_once_at_a_time() -> None:
         raise StoreUnavailable("It is away.")
 
     for _ in range(3):
-        background.within(0.0, "work", work)
+        background.begin("work", work)(0.0)
     until(lambda: len(begun) == 1)
     with pytest.raises(StoreUnavailable, match="away"):
-        background.within(60.0, "other work", fails)
+        background.begin("other work", fails)(60.0)
     going.set()
     background.wait()
-    background.within(60.0, "work", work)
+    background.begin("work", work)(60.0)
     assert len(begun) == 2
 
 

@@ -4,8 +4,9 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent import futures
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from tickflow.errors import StoreError
@@ -17,6 +18,7 @@ MOST_AT_ONCE = 2
 MOST_KEPT = 50
 
 Answer = TypeVar("Answer")
+Other = TypeVar("Other")
 
 
 class Background:
@@ -47,18 +49,24 @@ class Background:
                 thread.start()
         return answer  # type: ignore[no-any-return]  # the key determines the answer's type
 
-    def within(self, seconds: float, key: Hashable, work: Callable[[], object]) -> None:
-        """Start `work` in the background, unless the work with this key is already running, and wait for it for at most
-        `seconds`. Raises the error of `work`; an error after that time is lost, and the next call starts the work
-        again.
+    def begin(self, key: Hashable, work: Callable[[], object]) -> Callable[[float], None]:
+        """Start `work` in the background, unless the work with this key is already running.
+
+        The returned function waits for its end, until the given seconds after this call. It raises the error of `work`;
+        an error after that time is lost, and the next call starts the work again.
         """
+        called = self._monotonic()
         with self._lock:
             doing = self._doing.get(key)
             if doing is None:
                 doing = self._doing[key] = Future()
                 threading.Thread(target=self._do, args=(key, doing, work), name="background", daemon=True).start()
-        with suppress(TimeoutError):
-            doing.result(seconds)
+
+        def wait(seconds: float) -> None:
+            with suppress(TimeoutError):
+                doing.result(max(0.0, called + seconds - self._monotonic()))
+
+        return wait
 
     def wait(self) -> None:
         """Wait until the running queries have their answers."""
@@ -95,3 +103,11 @@ class Background:
             doing.set_result(None)
         else:
             doing.set_exception(failure)
+
+
+def both(ask: Callable[[], Answer], other: Callable[[], Other]) -> tuple[Answer, Other]:
+    """The answers of two queries that run at the same time. Raises the error of either, after both have ended."""
+    with ThreadPoolExecutor(1, "other") as pool:
+        asked = pool.submit(copy_context().run, other)  # with the deadline of the request
+        answer = ask()
+        return answer, asked.result()

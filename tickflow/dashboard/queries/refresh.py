@@ -10,7 +10,7 @@ whole picture is rebuilt when extending it at the right end would be wrong: a ro
 recreated, there are too many new rows, or the picture now has more rows than a screen shows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -74,6 +74,7 @@ def draw(
     """
     wanted = chosen(view)
     latest = _latest(store, [wanted["symbol"], *wanted["symbols"]])
+    alerted = _alerted(board, store, latest, 0, now_ns, background)
     if wanted["symbol"] is None and len(latest):
         wanted["symbol"] = latest.symbol[0]
     picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
@@ -84,16 +85,13 @@ def draw(
     if wanted["symbols"]:
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
         drawn["offsets"] = multiples.offsets(small["multiples"], drawn["multiples"]) or drawn["offsets"]
-    return (
-        _alerted(board, store, latest, 0, now_ns, background)
-        | small
-        | {
-            "picture": picture,
-            "drawn": drawn,
-            "watch": watch(store, latest, {}, drawn, sessions, background),
-            "state": _state(store, latest, now_ns, sessions),
-        }
-    )
+    small |= {
+        "picture": picture,
+        "drawn": drawn,
+        "watch": watch(store, latest, {}, drawn, sessions, background),
+        "state": _state(store, latest, now_ns, sessions),
+    }
+    return alerted() | small
 
 
 def look(
@@ -123,15 +121,13 @@ def refresh(
     Raises `StoreError`.
     """
     latest = _latest(store, [drawn["symbol"], *drawn["symbols"]])
-    answer: Answer = (
-        _alerted(board, store, latest, stamp, now_ns, background)
-        | multiples.further(store, drawn, latest)
-        | {
-            "of": drawn["id"],
-            "state": _state(store, latest, now_ns, sessions),
-            "watch": watch(store, latest, watched, drawn, sessions, background),
-        }
-    )
+    alerted = _alerted(board, store, latest, stamp, now_ns, background)
+    answer: Answer = multiples.further(store, drawn, latest) | {
+        "of": drawn["id"],
+        "state": _state(store, latest, now_ns, sessions),
+        "watch": watch(store, latest, watched, drawn, sessions, background),
+    }
+    answer |= alerted()
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not (drawn["rows"] or drawn["begin_us"]):
         came = bool(len(latest)) if symbol is None else symbol in latest.symbol and not drawn["period"]
@@ -192,17 +188,23 @@ def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
 
 def _alerted(
     board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int, background: Background | None
-) -> Answer:
-    """The alerts that changed after `stamp`, and the reason if acknowledgements are unknown."""
+) -> Callable[[], Answer]:
+    """Begin to read the alerts, while other queries run; the returned function answers those that changed after
+    `stamp`, and the reason if acknowledgements are unknown.
+    """
     if board is None:
-        return {}
+        return dict
     look = partial(board.look, store, latest, now_ns)
-    if background is not None and len(latest) > MANY:
+    if background is None:
+        return partial(_news, board, stamp, look)
+    if len(latest) > MANY:
         background.last("alerts", look, None)
-    elif background is not None:
-        background.within(PATIENCE_SECONDS, "alerts", look)
-    else:
-        look()
+        return partial(_news, board, stamp, lambda: None)
+    return partial(_news, board, stamp, partial(background.begin("alerts", look), PATIENCE_SECONDS))
+
+
+def _news(board: Board, stamp: object, read: Callable[[], None]) -> Answer:
+    read()
     news = board.since(stamp)
     answer: Answer = {} if news is None else {"alerts": news}
     trouble = board.trouble or board.worth_trouble

@@ -9,7 +9,7 @@ from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.traces import OVERVIEW
 from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.alerts import MANY
-from tickflow.dashboard.queries.background import Background
+from tickflow.dashboard.queries.background import Background, both
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.dashboard.queries.view import Drawn
 from tickflow.dashboard.rationed import MOST_SHOWN
@@ -81,7 +81,7 @@ def watch(
         begin, end = (clock.utc_ns(bound) for bound in drawn["period"])
         newest = max(begin, min(newest, end - 1_001))
     names = latest.symbol if is_long else changed.symbol if len(changed) < len(latest) else None
-    ask_counts = partial(store.anomaly_counts, begin, names)
+    ask_counts, counts = partial(store.anomaly_counts, begin, names), dict[str, int]()
 
     def ask_prices() -> _Prices:
         first = store.first_prices(begin, names)
@@ -92,7 +92,10 @@ def watch(
     if is_long and background is not None:
         part = drawn["range"], *(drawn["period"] or ())
         prices = background.last(("prices", part), ask_prices, _Prices({}, {}, {}))
-        ask_counts = partial(background.last, ("anomalies", part), ask_counts, {})
+        if drawn["overview"]:
+            counts = background.last(("anomalies", part), ask_counts, counts)
+    elif drawn["overview"]:
+        prices, counts = both(ask_prices, ask_counts)
     else:
         prices = ask_prices()
     first = prices.first | prices.closes
@@ -112,7 +115,7 @@ def watch(
             }
         )
     if drawn["overview"]:
-        _add_measures(rows, changed, ask_counts())
+        _add_measures(rows, changed, counts)
     sent = cursors_of(changed, cursors) | {NEWEST: max(sent_us, int(changed.time_ns.max()) // 1000)}
     answer: Answer = {"rows": rows, "cursors": sent, **more}
     if not cursors and not is_long:
