@@ -5,16 +5,15 @@ which the system unlocks however the process ends.
 """
 
 import hashlib
-import os
 import re
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TextIO
 
+from tickflow.claims import claim, shared_folder
 from tickflow.errors import SettingError
 
 AUTO = "auto"
@@ -29,25 +28,20 @@ def instance_name(setting: str | None, group: str, folder: Path | None = None) -
     if setting != AUTO:
         yield setting
         return
-    import fcntl  # not on every system
-
-    folder = folder or Path(tempfile.gettempdir()) / f"tickflow-{os.getuid()}"
+    folder = folder or shared_folder()
     group_mark = hashlib.sha256(group.encode()).hexdigest()[:12]
     host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:150] or "host"
     for number in count(1):
-        with _opened(folder, f"{group_mark}-{number}.lock") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield f"{host}-{number}"
+        held = _claim(folder, f"{group_mark}-{number}.lock")
+        if held is not None:
+            with held:
+                yield f"{host}-{number}"
             return
 
 
-def _opened(folder: Path, name: str) -> TextIO:
+def _claim(folder: Path, name: str) -> TextIO | None:
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return (folder / name).open("a")
+        return claim(folder / name)
     except OSError as error:  # another user may have created a folder of that name
         expected = f"a name of this worker's own, as {folder} cannot be used to find a free one ({error.strerror})"
         raise SettingError("KAFKA_INSTANCE_ID", AUTO, expected) from error

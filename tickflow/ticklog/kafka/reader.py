@@ -33,6 +33,7 @@ from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka import internals
 from tickflow.ticklog.kafka.cluster import METADATA_MS, READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka.membership import Membership
 from tickflow.ticklog.kafka.rebalances import Rebalances
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.transactions import OpenTransactions
@@ -99,6 +100,7 @@ class Reader:
         self._budget = Budget(batch_bytes)
         self._consumer: Any = None
         self._rebalances = Rebalances()
+        self._membership = Membership(cluster, group, instance_id)
         self.topic_id = ""
         self._epoch = 0
         self._epochs: dict[int, int] = {}
@@ -123,6 +125,7 @@ class Reader:
         internals.forget_bootstrap(consumer)
         # A group leader that learns the topic's partitions only while it assigns them would assign them twice in a row.
         self._cluster.patiently(consumer.topics)
+        self._membership.end_others()
         self._last_news = time.monotonic()
 
     def poll(self, timeout: float, paused: bool) -> Polled:
@@ -223,6 +226,7 @@ class Reader:
             self._epochs.clear()
             internals.leave_when_closed(consumer)
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+            self._membership.close()
 
     def _opened(self) -> Any:
         if self._consumer is None:
@@ -234,7 +238,7 @@ class Reader:
                 # Eager: the cooperative assignor gives partitions to members that have already lost their membership.
                 partition_assignment_strategy=[WorkersAlone],
                 session_timeout_ms=10_000,
-                heartbeat_interval_ms=1_000,
+                heartbeat_interval_ms=300,
                 max_poll_interval_ms=600_000,
                 metadata_max_age_ms=METADATA_MS,
                 **{**READING, "max_poll_records": self._batch_records},
@@ -301,6 +305,8 @@ class Reader:
         before = dict(self._epochs)
         for kind, partitions in self._rebalances.take():
             self._renew(partitions, is_ours=kind == "assigned")
+            if kind == "assigned":
+                self._membership.note(self._consumer.group_metadata().member_id)
         if self._was_recreated():  # the topic was recreated while this member used it; there may be no rebalance
             self._renew(list(self._epochs), is_ours=True)
         revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
