@@ -40,5 +40,11 @@ def test_a_file_that_is_deleted_while_it_is_claimed_is_made_again(
     held.close()
 
 
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        claim(tmp_path / "one")
+
+
 def test_each_user_has_a_folder() -> None:
     assert shared_folder().name == f"tickflow-{os.getuid()}"

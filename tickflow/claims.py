@@ -4,6 +4,7 @@ A file is held by a lock of the system, which ends with the process, however tha
 shows that its process has ended, even after a `kill -9`, and even if another process has the same number by now.
 """
 
+import errno
 import getpass
 import os
 import tempfile
@@ -20,12 +21,14 @@ def shared_folder() -> Path:
 def claim(path: Path) -> TextIO | None:
     """Create or open the file, and hold it until it is closed; `None` if a process holds it already.
 
-    Creates the folder too. Raises `OSError`, for example if another user created a folder of that name, and
+    Creates the folder too. Raises `OSError`, also if the folder belongs to another user, who could put files there, and
     `ImportError` on a system without such locks.
     """
     import fcntl
 
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    if path.parent.stat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user", str(path.parent))
     while True:
         file = path.open("a+")
         try:

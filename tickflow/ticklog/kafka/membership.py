@@ -102,7 +102,7 @@ class Membership:
             try:
                 file = claim(path)
             except (OSError, ImportError):
-                continue
+                continue  # `note` logs why the folder cannot be used
             if file is None:
                 continue  # its process is alive
             with file:
