@@ -1,16 +1,20 @@
 """The newest point of each symbol in InfluxDB, cached between reads.
 
-Each read requests the time and the offset of the last point of every symbol, then the points that the cache lacks. It
-cannot request "everything newer than T" instead: partitions lag behind one another by any amount, and a tick may have
-any time. Nor would that be cheaper: the cost to InfluxDB is the number of series and fields that a query touches, not
-the number of points it finds. For 2,000 symbols the times take 50 ms, the complete points 130 ms.
+Each read requests the time and the offset of the last point of every symbol, then the points that the cache lacks. For
+2,000 symbols the times take 50 ms, the complete points would take 130 ms.
 
 A query that runs during a write may see one of its later records and miss an earlier record of another symbol. A reader
 that continues from the highest offset would never see the missed record. So the points are read exactly at the times
 that the first query returned, and the times are requested again until no point is missing that precedes a found point
 in the log of its partition.
 
-So a read returns every point that was stored when the read began; if a later point of the same symbol arrives
+With many symbols, the page's reads find the changed symbols in the rows of the last seconds, which takes a fifth of the
+time. Partitions may lag behind one another by any amount, and a tick may have any time: so the rows are enough only if
+no point is missing that precedes one of them in its partition (see `heads`). Points of other partitions and of other
+times are seen when the times are requested, every `ASK_EVERY_SECONDS`. If there was one, the reads of the next minute
+request the times too.
+
+Otherwise a read returns every point that was stored when the read began; if a later point of the same symbol arrives
 meanwhile, the next read returns that one. There is one exception: a point that was rewritten with different values at
 the same time and offset (say after a change of ANOMALY_THRESHOLD) may be returned in its old form until the symbol's
 next tick or for at most `WHOLE_EVERY_SECONDS` seconds.
@@ -25,6 +29,7 @@ from typing import Any
 from tickflow.errors import StoreError, StoreUnavailable
 from tickflow.metrics.points import MEASUREMENT, Points
 from tickflow.store.deadline import is_over
+from tickflow.store.influx.heads import Heads, Moments
 from tickflow.store.influx.influxql import MOST_NAMED, InfluxQL, Integer, Value, named
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import Row, whole
@@ -32,6 +37,9 @@ from tickflow.store.latest import places, replaced
 
 WHOLE_EVERY_SECONDS = 60.0
 ATTEMPTS = 3
+ASK_EVERY_SECONDS = 10.0
+SOME = 200
+"""With at least this many symbols, the page's reads look at the rows of the last seconds."""
 MANY = 3_000
 SLOW_SECONDS = 0.3
 """With more than `MANY` symbols, or after a read that took longer than `SLOW_SECONDS`, readers do not wait: see
@@ -41,8 +49,6 @@ SLOW_SECONDS = 0.3
 STATEMENTS = 100
 """The maximum number of symbols whose points are read in one request."""
 
-_Moments = dict[str, tuple[int, int]]
-"""For each symbol, the time and the offset of its last point."""
 _MomentRow: Any = tuple[Integer, Integer]
 _MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # noqa: S608 - only our own name is inserted
 
@@ -63,9 +69,10 @@ class Latest:
         self._lock = threading.Lock()
         self._points = Points.from_rows([])
         self._place: dict[str, int] = {}
-        self._moments: _Moments = {}
+        self._moments: Moments = {}
         self._took = self._whole_took = 0.0
-        self._begun_at = self._whole_at = float("-inf")
+        self._begun_at = self._whole_at = self._asked_at = self._unlike_at = float("-inf")
+        self._heads = Heads({}, {})
         self._failure: StoreError | None = None
 
     def read(self) -> Points:
@@ -117,7 +124,10 @@ class Latest:
             return self._points
 
     def _read(self, begun: float) -> None:
+        if self._is_followed(begun) and self._follow(begun):
+            return
         moments = self._ask()
+        self._asked_at = begun
         changed = [symbol for symbol, moment in moments.items() if self._moments.get(symbol) != moment]
         others = moments.keys() != self._moments.keys()
         if others or begun - self._whole_at >= WHOLE_EVERY_SECONDS or len(changed) > MOST_NAMED:
@@ -126,6 +136,8 @@ class Latest:
             self._whole_at = begun
             self._whole_took = self._monotonic() - begun
         else:
+            if any(moments[symbol][0] < self._heads.since_ns for symbol in changed):
+                self._unlike_at = begun
             self._take_in(moments, changed)
         self._moments = moments
         for _ in range(ATTEMPTS if changed else 0):
@@ -134,8 +146,31 @@ class Latest:
             self._moments |= {symbol: moments[symbol] for symbol in late}
             if not late:
                 break
+        self._heads = Heads.of(self._points)
 
-    def _late(self, moments: _Moments) -> list[str]:
+    def _is_followed(self, begun: float) -> bool:
+        """Whether the rows of the last seconds may be enough for this read."""
+        return (
+            self._most is not None
+            and len(self._points) >= SOME
+            and begun - self._asked_at < ASK_EVERY_SECONDS
+            and begun - self._whole_at < WHOLE_EVERY_SECONDS
+            and begun - self._unlike_at >= WHOLE_EVERY_SECONDS
+        )
+
+    def _follow(self, begun: float) -> bool:
+        """Take in what the rows of the last seconds show; `False` if a point or a symbol may be missing."""
+        moments = self._heads.read(self._influxql)
+        if moments is None or not moments.keys() <= self._moments.keys():
+            return False
+        newer = {symbol: moment for symbol, moment in moments.items() if moment[0] > self._moments[symbol][0]}
+        if len(newer) > MOST_NAMED:
+            return False
+        self._take_in(newer, list(newer))
+        self._moments |= newer
+        return True
+
+    def _late(self, moments: Moments) -> list[str]:
         """The symbols whose last point is not cached although a later record of the same partition is."""
         partitions = self._points.partition.tolist()
         known: dict[int, int] = {}
@@ -149,7 +184,7 @@ class Latest:
             and moment[1] <= known[partitions[self._place[symbol]]]
         ]
 
-    def _take_in(self, moments: _Moments, symbols: Sequence[str]) -> None:
+    def _take_in(self, moments: Moments, symbols: Sequence[str]) -> None:
         """Read the points of `symbols` at the times in `moments`; in the cache they replace the older points of these
         symbols.
         """
@@ -158,11 +193,11 @@ class Latest:
             known = [at for at, symbol in enumerate(newer.symbol) if symbol in self._place]
             self._points = replaced(self._points, self._place, newer.take(known))
 
-    def _ask(self) -> _Moments:
+    def _ask(self) -> Moments:
         found = self._influxql.grouped(_MomentRow, _MOMENTS + self._slimit)
         return {symbol: rows[0] for symbol, rows in found.items() if rows}
 
-    def _at(self, moments: _Moments, symbols: Sequence[str] | None = None) -> Points:
+    def _at(self, moments: Moments, symbols: Sequence[str] | None = None) -> Points:
         """The points of `symbols` (all by default) at the times in `moments`, ordered by symbol."""
         if not moments:
             return Points.from_rows([])
@@ -188,7 +223,7 @@ class Latest:
         """The clause that limits a query to the first symbols by name: InfluxDB sorts series by their tags."""
         return "" if self._most is None else f" SLIMIT {self._most}"
 
-    def _exactly(self, moments: _Moments) -> Points:
+    def _exactly(self, moments: Moments) -> Points:
         params: dict[str, Value] = {f"s{i}": symbol for i, symbol in enumerate(moments)}
         params |= {f"t{i}": time_ns for i, (time_ns, _) in enumerate(moments.values())}
         queries = [

@@ -1,0 +1,123 @@
+"""The page's reads of the newest points follow the rows of the last seconds, and never lead a reader past a point."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
+from tickflow.store.influx import latest as influx_latest
+from tickflow.store.influx.heads import MOST_ROWS, OVERLAP_NS, TOGETHER_NS, Heads, Row
+from tickflow.store.influx.influxql import InfluxQL
+from tickflow.store.influx.latest import Latest
+from tickflow.store.influx.store import InfluxStore
+
+
+def heads(*partitions: tuple[int, int]) -> Heads:
+    """The heads of partitions 0, 1, ... with these offsets and times."""
+    return Heads(dict(enumerate(each for each, _ in partitions)), dict(enumerate(each for _, each in partitions)))
+
+
+def test_the_last_row_of_each_symbol_is_its_moment() -> None:
+    known = heads((3, 10), (7, 12))
+    rows: list[Row] = [(11, 4, 0, "A"), (13, 5, 0, "A"), (12, 6, 0, "A"), (14, 8, 1, "B"), (12, 7, 1, "C")]
+    assert known.follow(rows) == {"A": (13, 5), "B": (14, 8), "C": (12, 7)}
+    assert known == heads((6, 13), (8, 14))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(11, 5, 0, "A")],
+        [(11, 4, 0, "A"), (12, 6, 0, "A")],
+        [(11, 4, 2, "A")],
+        [(11, None, 0, "A"), (12, 5, 0, "A")],
+        [(11, 4, None, "B"), (12, 5, 0, "A")],
+        [(11, 4, 0, "A")] * (MOST_ROWS + 1),
+    ],
+    ids=["a gap", "a gap between", "a new partition", "no offset yet", "no partition yet", "too many"],
+)
+def test_rows_that_may_lack_a_point_are_not_followed(rows: list[Row]) -> None:
+    known = heads((3, 10), (7, 12))
+    assert known.follow(rows) is None
+    assert known == heads((3, 10), (7, 12))
+
+
+def test_the_rows_begin_before_the_oldest_head_that_is_not_far_behind() -> None:
+    assert heads((0, 100 * SECOND), (0, 90 * SECOND)).since_ns == 90 * SECOND - OVERLAP_NS
+    assert heads((0, 100 * SECOND), (0, 100 * SECOND - TOGETHER_NS - 1)).since_ns == 100 * SECOND - OVERLAP_NS
+
+
+def test_heads_of_points() -> None:
+    points = points_of(
+        a_row(symbol="A", offset=5, time_ns=MORNING),
+        a_row(symbol="B", offset=3, time_ns=MORNING + 9),
+        a_row(symbol="C", offset=1, partition=4, time_ns=MORNING + 1),
+    )
+    assert Heads.of(points) == Heads({0: 5, 4: 1}, {0: MORNING + 9, 4: MORNING + 1})
+
+
+ticks = st.tuples(
+    st.sampled_from("ABCD"),
+    st.sampled_from([0, 0, 0, 1, 3, 90]),  # how many seconds the tick is late
+    st.sampled_from([0, 0, 0, 0, 1]),  # how many records before it were refused
+)
+turns = st.lists(st.tuples(st.lists(ticks, max_size=4), st.sampled_from([0.0, 1.0, 4.0])), min_size=2, max_size=8)
+runs = itertools.count()
+followed: Counter[str] = Counter()
+
+
+@pytest.mark.influx
+def test_no_reader_is_led_past_a_point(store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(influx_latest, "SOME", 1)
+    followed.clear()
+    check_run(store, influxql)
+    assert min(followed[name] for name in ("news", "nothing", "not enough")) > 10, followed
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(turns=turns, lag=st.sampled_from([0, 0, 5, 200]))
+def check_run(
+    store: InfluxStore, influxql: InfluxQL, turns: list[tuple[list[tuple[str, int, int]], float]], lag: int
+) -> None:
+    """A and B are in partition 0; C and D in partition 1, whose event times are `lag` seconds behind."""
+    run = next(runs)  # the points of earlier runs are older, in time and in the log
+    now, offsets, partition_of = MORNING + run * 10_000 * SECOND, [run * 1_000] * 2, {"A": 0, "B": 0, "C": 1, "D": 1}
+    for at, symbol in enumerate("ABCD"):
+        store.write(points_of(a_row(symbol=symbol, partition=at // 2, time_ns=now + at, offset=offsets[at // 2])))
+        offsets[at // 2] += 1
+    clock = Clock()
+    latest = Watched(influxql, clock, most=5)
+    latest.read()
+    for written, pause in turns:
+        rows = []
+        for symbol, late, refused in written:
+            partition, now = partition_of[symbol], now + SECOND
+            offsets[partition] += refused
+            time_ns = now - (late + lag * partition) * SECOND + offsets[partition]
+            rows.append(a_row(symbol=symbol, partition=partition, time_ns=time_ns, offset=offsets[partition]))
+            offsets[partition] += 1
+        if rows:
+            store.write(points_of(*rows))
+        clock.now += pause
+        shown, stored = latest.read(), store.latest(["A", "B", "C", "D"])
+        for number in (0, 1):
+            reached = max(shown.offset[shown.partition == number].tolist())
+            for at in np.flatnonzero(stored.offset <= reached).tolist():
+                if stored.partition[at] == number:
+                    assert bits(shown.take([at])) == bits(stored.take([at])), "a reader would never get this point"
+    clock.now += influx_latest.ASK_EVERY_SECONDS
+    assert bits(latest.read()) == bits(store.latest(["A", "B", "C", "D"]))
+
+
+class Watched(Latest):
+    """Counts how its reads find what is new."""
+
+    def _follow(self, begun: float) -> bool:
+        before = self._points
+        is_enough = super()._follow(begun)
+        followed["not enough" if not is_enough else "nothing" if self._points is before else "news"] += 1
+        return is_enough
