@@ -68,6 +68,14 @@ class LagClock:
             known.in_flight.popleft()
         known.caught_up_ms = now_ms
 
+    def grow(self, partition: int, end: int) -> None:
+        """Note that the log holds records up to `end` though the loop has not asked for them: if it has read none of
+        the uncommitted ones, the append time of the first has to be looked up.
+        """
+        known = self._partitions.get(partition)
+        if known is not None and end > known.committed and not known.in_flight:
+            known.caught_up_ms = None
+
     def look_up(self, partition: int, committed: int, append_ms: int) -> None:
         """Note the append time of the record at the committed offset, as the log returned it."""
         known = self._partitions.get(partition)

@@ -1,4 +1,6 @@
-"""The telemetry of a worker, including the age of unread records, which a separate connection to the log looks up."""
+"""The telemetry of a worker, including what a separate connection to the log looks up: the age of unread records, and
+the ends of the log while the worker is busy.
+"""
 
 import logging
 import threading
@@ -7,7 +9,7 @@ from contextlib import contextmanager
 
 from tickflow.errors import LogUnavailable, Stopped
 from tickflow.telemetry.serving import TelemetrySettings, serving
-from tickflow.telemetry.worker import WorkerTelemetry, follow_unknown_lag
+from tickflow.telemetry.worker import WorkerTelemetry, follow_lag
 from tickflow.ticklog.base import Bounds, TickLog
 
 _logger = logging.getLogger(__name__)
@@ -17,7 +19,7 @@ _logger = logging.getLogger(__name__)
 def serving_worker(
     settings: TelemetrySettings, telemetry: WorkerTelemetry, open_log: Callable[[], TickLog], stop: threading.Event
 ) -> Iterator[None]:
-    """Like `serving`, for a worker; a second log, made by `open_log`, looks up how old unread records are."""
+    """Like `serving`, for a worker; a second log, made by `open_log`, looks up unread records and the ends."""
     with serving(settings, telemetry):
         if settings.metrics_port is not None:
             threading.Thread(target=_follow, args=(telemetry, open_log(), stop), name="lag", daemon=True).start()
@@ -33,9 +35,16 @@ def _follow(telemetry: WorkerTelemetry, log: TickLog, stop: threading.Event) -> 
             _logger.debug("the append time of partition %d, offset %d is not known: %s", partition, offset, error)
         return None
 
+    def end_of(partition: int) -> int | None:
+        try:
+            return log.bounds(partition, log.topic).end
+        except LogUnavailable as error:
+            _logger.debug("the end of partition %d is not known: %s", partition, error)
+        return None
+
     try:
         with log:
             log.connect(create=False)
-            follow_unknown_lag(telemetry.lag, append_ms, stop)
+            follow_lag(telemetry, end_of, append_ms, stop)
     except Stopped:
         return

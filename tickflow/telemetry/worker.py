@@ -1,7 +1,8 @@
 """The metrics and the health of one worker.
 
 The loop publishes a `Snapshot` of its figures in each iteration; a scrape renders the newest snapshot and never touches
-the data that the loop works on. Names and units follow Prometheus' conventions
+the data that the loop works on. While an iteration lasts, for example in a slow write, the ends of the log come from a
+connection of their own, so that the lag grows as it does. Names and units follow Prometheus' conventions
 (https://prometheus.io/docs/practices/naming/).
 """
 
@@ -27,6 +28,8 @@ BEHIND_SECONDS = 10.0
 """A worker is behind if its oldest uncommitted record is older than this many seconds."""
 SNAPSHOT_SECONDS = 0.5
 """The shortest time between two snapshots, in seconds: each snapshot copies the counters of every partition."""
+OVERDUE_SECONDS = 0.5
+"""How late the loop may be with its snapshot before the ends of the log are looked up for it."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RECORDS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
@@ -73,6 +76,7 @@ class WorkerTelemetry:
         self.registry = CollectorRegistry()
         self._clock = clock
         self._snapshot = Snapshot()
+        self._later_ends: Mapping[int, int] = {}
         self._due_at = 0.0
         ProcessCollector(registry=self.registry)
         self.registry.register(_Collector(self))
@@ -89,6 +93,18 @@ class WorkerTelemetry:
     def is_due(self) -> bool:
         """Whether the last snapshot is old enough to be replaced."""
         return time.monotonic() >= self._due_at
+
+    @property
+    def unwatched(self) -> list[int]:
+        """The partitions of a loop that is overdue with its figures; else none."""
+        is_overdue = time.monotonic() >= self._due_at + OVERDUE_SECONDS
+        return list(self._snapshot.ends) if is_overdue else []
+
+    def see(self, ends: Mapping[int, int]) -> None:
+        """Adopt the ends of the log, by partition, until the loop publishes its own."""
+        for partition, end in ends.items():
+            self.lag.grow(partition, end)
+        self._later_ends = ends
 
     def wait_for(self, state: State, sentence: str) -> None:
         """Record that the worker is now waiting for a server, inside one call that has its own time-outs."""
@@ -150,22 +166,24 @@ class WorkerTelemetry:
     def publish(self, snapshot: Snapshot, sentence: str = "") -> None:
         """Adopt the newest figures of the loop, and judge its health; `sentence` says what holds the worker up."""
         self._due_at = time.monotonic() + SNAPSHOT_SECONDS
-        self._snapshot = snapshot
+        self._snapshot, self._later_ends = snapshot, {}
         self.health.note(self._judged(snapshot, sentence))
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """The ends of the log as last seen, by partition."""
+        later = self._later_ends
+        return {partition: max(end, later.get(partition, end)) for partition, end in self._snapshot.ends.items()}
 
     def lag_records(self) -> dict[int, int]:
         """How many records lie between the committed offset and the end of the log, by partition."""
-        snapshot = self._snapshot
-        return {
-            partition: max(end - snapshot.committed[partition], 0)
-            for partition, end in snapshot.ends.items()
-            if partition in snapshot.committed
-        }
+        committed = self._snapshot.committed
+        return {n: max(end - committed[n], 0) for n, end in self.ends.items() if n in committed}
 
     def lag_seconds(self) -> dict[int, float]:
         """The age of the oldest uncommitted record, by partition; partitions where it is unknown are left out."""
         now_ms = self._clock() // 1_000_000
-        ages = {n: self.lag.seconds(n, end, now_ms) for n, end in self._snapshot.ends.items()}
+        ages = {n: self.lag.seconds(n, end, now_ms) for n, end in self.ends.items()}
         return {partition: age for partition, age in ages.items() if age is not None}
 
     def _judged(self, snapshot: Snapshot, sentence: str) -> Report:
@@ -213,7 +231,7 @@ class _Collector(Collector):
             refused.add_metric((reason,), count)
         yield refused
         yield _by_partition("committed_offset", "The group's committed offset.", snapshot.committed)
-        yield _by_partition("end_offset", "The end of the log when last read.", snapshot.ends)
+        yield _by_partition("end_offset", "The end of the log when last read.", self._telemetry.ends)
         yield _by_partition("lag_records", "End of the log minus committed offset.", self._telemetry.lag_records())
         yield _by_partition("lag_seconds", "Age of the oldest uncommitted record.", self._telemetry.lag_seconds())
         yield _by_partition("restore_ratio", "Share of the current restore that is done, 0 to 1.", snapshot.restoring)
@@ -240,15 +258,23 @@ def _by_partition(name: str, text: str, values: Mapping[int, float]) -> GaugeMet
     return family
 
 
-def follow_unknown_lag(
-    lag: LagClock, append_ms: Callable[[int, int], int | None], stop: threading.Event, every: float = 0.5
+def follow_lag(
+    telemetry: WorkerTelemetry,
+    end_of: Callable[[int], int | None],
+    append_ms: Callable[[int, int], int | None],
+    stop: threading.Event,
+    every: float = 0.5,
 ) -> None:
-    """Look up the append times of unread records in the log until `stop` is set; runs in a separate thread.
+    """Look up what the loop does not know about the log until `stop` is set; runs in a separate thread.
 
-    `append_ms` returns the append time of the record at (partition, offset), or `None` if it is not known at present.
+    `end_of` returns the end of a partition, `append_ms` the append time of the record at (partition, offset); `None`
+    if it is not known at present.
     """
     while not stop.wait(every):
-        for partition, committed in lag.unknown():
-            found = append_ms(partition, committed)
-            if found is not None:
-                lag.look_up(partition, committed, found)
+        found = {partition: end_of(partition) for partition in telemetry.unwatched}
+        if found:
+            telemetry.see({partition: end for partition, end in found.items() if end is not None})
+        for partition, committed in telemetry.lag.unknown():
+            appended = append_ms(partition, committed)
+            if appended is not None:
+                telemetry.lag.look_up(partition, committed, appended)
