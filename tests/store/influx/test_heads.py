@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
+from tickflow.errors import StoreUnavailable
+from tickflow.metrics.points import Points
 from tickflow.store.influx import latest as influx_latest
-from tickflow.store.influx.heads import MOST_ROWS, OVERLAP_NS, TOGETHER_NS, Heads, Row
+from tickflow.store.influx.heads import MOST_ROWS, OVERLAP_NS, TOGETHER_NS, Heads, Moments, Row
 from tickflow.store.influx.influxql import InfluxQL
 from tickflow.store.influx.latest import Latest
 from tickflow.store.influx.store import InfluxStore
@@ -24,8 +27,7 @@ def heads(*partitions: tuple[int, int]) -> Heads:
 def test_the_last_row_of_each_symbol_is_its_moment() -> None:
     known = heads((3, 10), (7, 12))
     rows: list[Row] = [(11, 4, 0, "A"), (13, 5, 0, "A"), (12, 6, 0, "A"), (14, 8, 1, "B"), (12, 7, 1, "C")]
-    assert known.follow(rows) == {"A": (13, 5), "B": (14, 8), "C": (12, 7)}
-    assert known == heads((6, 13), (8, 14))
+    assert known.follow(rows) == ({"A": (13, 5), "B": (14, 8), "C": (12, 7)}, heads((6, 13), (8, 14)))
 
 
 @pytest.mark.parametrize(
@@ -41,14 +43,13 @@ def test_the_last_row_of_each_symbol_is_its_moment() -> None:
     ids=["a gap", "a gap between", "a new partition", "no offset yet", "no partition yet", "too many"],
 )
 def test_rows_that_may_lack_a_point_are_not_followed(rows: list[Row]) -> None:
-    known = heads((3, 10), (7, 12))
-    assert known.follow(rows) is None
-    assert known == heads((3, 10), (7, 12))
+    assert heads((3, 10), (7, 12)).follow(rows) is None
 
 
 def test_the_rows_begin_before_the_oldest_head_that_is_not_far_behind() -> None:
     assert heads((0, 100 * SECOND), (0, 90 * SECOND)).since_ns == 90 * SECOND - OVERLAP_NS
     assert heads((0, 100 * SECOND), (0, 100 * SECOND - TOGETHER_NS - 1)).since_ns == 100 * SECOND - OVERLAP_NS
+    assert Heads().since_ns < 0
 
 
 def test_heads_of_points() -> None:
@@ -75,15 +76,25 @@ def test_no_reader_is_led_past_a_point(store: InfluxStore, influxql: InfluxQL, m
     monkeypatch.setattr(influx_latest, "SOME", 1)
     followed.clear()
     check_run(store, influxql)
-    assert min(followed[name] for name in ("news", "nothing", "not enough")) > 10, followed
+    assert min(followed[name] for name in ("news", "nothing", "not enough", "failed")) > 10, followed
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(turns=turns, lag=st.sampled_from([0, 0, 5, 200]))
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    turns=turns,
+    lag=st.sampled_from([0, 0, 5, 200]),
+    failures=st.lists(st.sampled_from([False, False, False, True]), max_size=12),
+)
 def check_run(
-    store: InfluxStore, influxql: InfluxQL, turns: list[tuple[list[tuple[str, int, int]], float]], lag: int
+    store: InfluxStore,
+    influxql: InfluxQL,
+    turns: list[tuple[list[tuple[str, int, int]], float]],
+    lag: int,
+    failures: list[bool],
 ) -> None:
-    """A and B are in partition 0; C and D in partition 1, whose event times are `lag` seconds behind."""
+    """A and B are in partition 0; C and D in partition 1, whose event times are `lag` seconds behind. `failures` tells
+    which queries fail.
+    """
     run = next(runs)  # the points of earlier runs are older, in time and in the log
     now, offsets, partition_of = MORNING + run * 10_000 * SECOND, [run * 1_000] * 2, {"A": 0, "B": 0, "C": 1, "D": 1}
     for at, symbol in enumerate("ABCD"):
@@ -91,7 +102,7 @@ def check_run(
         offsets[at // 2] += 1
     clock = Clock()
     latest = Watched(influxql, clock, most=5)
-    latest.read()
+    latest.failures = iter(failures)
     for written, pause in turns:
         rows = []
         for symbol, late, refused in written:
@@ -103,21 +114,40 @@ def check_run(
         if rows:
             store.write(points_of(*rows))
         clock.now += pause
-        shown, stored = latest.read(), store.latest(["A", "B", "C", "D"])
+        try:
+            shown, stored = latest.read(), store.latest(["A", "B", "C", "D"])
+        except StoreUnavailable:
+            followed["failed"] += 1
+            continue
         for number in (0, 1):
             reached = max(shown.offset[shown.partition == number].tolist())
             for at in np.flatnonzero(stored.offset <= reached).tolist():
                 if stored.partition[at] == number:
                     assert bits(shown.take([at])) == bits(stored.take([at])), "a reader would never get this point"
     clock.now += influx_latest.ASK_EVERY_SECONDS
+    latest.failures = iter(())
     assert bits(latest.read()) == bits(store.latest(["A", "B", "C", "D"]))
 
 
 class Watched(Latest):
-    """Counts how its reads find what is new."""
+    """Counts how its reads find what is new; its queries fail as `failures` says."""
 
-    def _follow(self, begun: float) -> bool:
+    failures: Iterator[bool]
+
+    def _ask(self) -> Moments:
+        self._fail()
+        return super()._ask()
+
+    def _at(self, moments: Moments, symbols: Sequence[str] | None = None) -> Points:
+        self._fail()
+        return super()._at(moments, symbols)
+
+    def _fail(self) -> None:
+        if next(self.failures, False):
+            raise StoreUnavailable("It is away.")
+
+    def _follow(self) -> bool:
         before = self._points
-        is_enough = super()._follow(begun)
+        is_enough = super()._follow()
         followed["not enough" if not is_enough else "nothing" if self._points is before else "news"] += 1
         return is_enough

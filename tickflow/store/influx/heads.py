@@ -5,8 +5,8 @@ Such rows do not show a tick whose time is long past. But the offsets of a parti
 missing: if every offset from the last known one on is there, no point up to the highest offset is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,12 @@ from tickflow.store.influx.influxql import InfluxQL, Integer
 
 OVERLAP_NS = 2 * 10**9
 """How far before the newest known point the rows begin, since ticks may come out of order."""
-TOGETHER_NS = 60 * 10**9
-"""A partition whose newest point is older than that of another by more than this is not followed."""
+TOGETHER_NS = 10 * 10**9
+"""A partition whose newest point is older than that of another by more than this is quiet, or lags and is not
+followed.
+"""
 MOST_ROWS = 5_000
+_FIRST_NS = -(2**63)
 
 Moments = dict[str, tuple[int, int]]
 """For each symbol, the time and the offset of its last point."""
@@ -28,60 +31,58 @@ _ROW: Any = tuple[Integer, Integer | None, Integer | None, str]
 _ROWS = f'SELECT "offset", "partition", "symbol" FROM "{MEASUREMENT}" WHERE time >= $since LIMIT {MOST_ROWS + 1}'  # noqa: S608 - only our own names are inserted
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Heads:
     """For each partition, the highest offset and the newest time among known points."""
 
-    offsets: dict[int, int]
-    times: dict[int, int]
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    times: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, points: Points) -> "Heads":
         """The heads of these points."""
-        heads = cls({}, {})
+        offsets, times = {}, {}
         for partition in np.unique(points.partition).tolist():
             own = points.partition == partition
-            heads.offsets[partition] = int(points.offset[own].max())
-            heads.times[partition] = int(points.time_ns[own].max())
-        return heads
+            offsets[partition] = int(points.offset[own].max())
+            times[partition] = int(points.time_ns[own].max())
+        return cls(offsets, times)
 
     @property
     def since_ns(self) -> int:
-        """The time from which on all rows are read; there must be a point."""
-        newest = max(self.times.values())
-        return min(time for time in self.times.values() if newest - time <= TOGETHER_NS) - OVERLAP_NS
+        """The time from which on all rows are read; without points, one before all of them."""
+        newest = max(self.times.values(), default=_FIRST_NS)
+        oldest = min((time for time in self.times.values() if newest - time <= TOGETHER_NS), default=newest)
+        return oldest - OVERLAP_NS if self.times else _FIRST_NS
 
-    def read(self, influxql: InfluxQL) -> Moments | None:
-        """The last point of each symbol that has rows since `since_ns`; `None` if a point may be missing."""
+    def read(self, influxql: InfluxQL) -> "tuple[Moments, Heads] | None":
+        """What `follow` returns for the rows since `since_ns`."""
         return self.follow(influxql.rows(_ROW, _ROWS, {"since": self.since_ns}))
 
-    def follow(self, rows: Sequence[Row]) -> Moments | None:
-        """What these rows show, and move on to them; `None`, and stay, if a point may be missing.
+    def follow(self, rows: Sequence[Row]) -> "tuple[Moments, Heads] | None":
+        """The last point of each symbol among these rows, and the heads after them; `None` if a point may be missing.
 
         >>> heads = Heads({0: 5}, {0: 100})
         >>> heads.follow([(100, 5, 0, "A"), (101, 6, 0, "B"), (103, 7, 0, "A")])
-        {'A': (103, 7), 'B': (101, 6)}
-        >>> heads.follow([(104, 9, 0, "A")]) is None
+        ({'A': (103, 7), 'B': (101, 6)}, Heads(offsets={0: 7}, times={0: 103}))
+        >>> heads.follow([(104, 7, 0, "A")]) is None
         True
         """
+        if len(rows) > MOST_ROWS:
+            return None
         new: dict[int, set[int]] = {}
-        times: dict[int, int] = {}
+        times = dict(self.times)
         moments: Moments = {}
         for time_ns, offset, partition, symbol in rows:
             if offset is None or partition is None:
                 continue
-            new.setdefault(partition, set())
-            times[partition] = max(time_ns, times.get(partition, time_ns))
-            if offset > self.offsets.get(partition, -1):
-                new[partition].add(offset)
+            if partition not in self.offsets:
+                return None
+            times[partition] = max(time_ns, times[partition])
+            if offset > self.offsets[partition]:
+                new.setdefault(partition, set()).add(offset)
             if (time_ns, offset) > moments.get(symbol, (time_ns, -1)):
                 moments[symbol] = time_ns, offset
-        if len(rows) > MOST_ROWS:
+        if any(max(offsets) - self.offsets[partition] != len(offsets) for partition, offsets in new.items()):
             return None
-        for partition, offsets in new.items():
-            if partition not in self.offsets or (offsets and max(offsets) - self.offsets[partition] != len(offsets)):
-                return None
-        for partition, offsets in new.items():
-            self.offsets[partition] = max(offsets, default=self.offsets[partition])
-            self.times[partition] = max(times[partition], self.times[partition])
-        return moments
+        return moments, Heads({**self.offsets, **{partition: max(of) for partition, of in new.items()}}, times)

@@ -71,8 +71,9 @@ class Latest:
         self._place: dict[str, int] = {}
         self._moments: Moments = {}
         self._took = self._whole_took = 0.0
-        self._begun_at = self._whole_at = self._asked_at = self._unlike_at = float("-inf")
-        self._heads = Heads({}, {})
+        self._begun_at = self._whole_at = self._asked_at = float("-inf")
+        self._follow_from = float("-inf")
+        self._heads = Heads()
         self._failure: StoreError | None = None
 
     def read(self) -> Points:
@@ -117,6 +118,7 @@ class Latest:
                     self._read(begun)
                 except StoreError as error:
                     self._failure = error
+                    self._asked_at = float("-inf")  # what a read took in before it failed may lack points
                 self._begun_at = begun
                 self._took = self._monotonic() - begun
             if self._failure is not None:  # also for the readers that waited: they need not query again
@@ -124,11 +126,15 @@ class Latest:
             return self._points
 
     def _read(self, begun: float) -> None:
-        if self._is_followed(begun) and self._follow(begun):
-            return
+        if self._is_followed(begun):
+            if self._follow():
+                return
+            self._follow_from = begun + ASK_EVERY_SECONDS
         moments = self._ask()
         self._asked_at = begun
         changed = [symbol for symbol, moment in moments.items() if self._moments.get(symbol) != moment]
+        if any(moments[symbol][0] < self._heads.since_ns for symbol in changed):
+            self._follow_from = begun + WHOLE_EVERY_SECONDS
         others = moments.keys() != self._moments.keys()
         if others or begun - self._whole_at >= WHOLE_EVERY_SECONDS or len(changed) > MOST_NAMED:
             self._points = self._at(moments)
@@ -136,8 +142,6 @@ class Latest:
             self._whole_at = begun
             self._whole_took = self._monotonic() - begun
         else:
-            if any(moments[symbol][0] < self._heads.since_ns for symbol in changed):
-                self._unlike_at = begun
             self._take_in(moments, changed)
         self._moments = moments
         for _ in range(ATTEMPTS if changed else 0):
@@ -155,19 +159,23 @@ class Latest:
             and len(self._points) >= SOME
             and begun - self._asked_at < ASK_EVERY_SECONDS
             and begun - self._whole_at < WHOLE_EVERY_SECONDS
-            and begun - self._unlike_at >= WHOLE_EVERY_SECONDS
+            and begun >= self._follow_from
         )
 
-    def _follow(self, begun: float) -> bool:
+    def _follow(self) -> bool:
         """Take in what the rows of the last seconds show; `False` if a point or a symbol may be missing."""
-        moments = self._heads.read(self._influxql)
-        if moments is None or not moments.keys() <= self._moments.keys():
+        found = self._heads.read(self._influxql)
+        if found is None:
+            return False
+        moments, heads = found
+        if not moments.keys() <= self._moments.keys():
             return False
         newer = {symbol: moment for symbol, moment in moments.items() if moment[0] > self._moments[symbol][0]}
         if len(newer) > MOST_NAMED:
             return False
         self._take_in(newer, list(newer))
         self._moments |= newer
+        self._heads = heads  # only now: if a query failed, these points would not be read again
         return True
 
     def _late(self, moments: Moments) -> list[str]:

@@ -20,6 +20,8 @@ ROWS_FOR_ONE = 200
 """Reading this many rows takes InfluxDB about as long as executing one more statement."""
 MANY = 10
 """For at least this many symbols, one statement reads the newest points of all of them."""
+FEW = 20
+"""A symbol with more times than this is left to the queries of single symbols, which return fewer rows."""
 NEWEST = 4
 """How many of a symbol's newest points that statement reads, besides one for each requested time."""
 
@@ -42,7 +44,8 @@ def read(influxql: InfluxQL, moments: Sequence[_Moment]) -> list[bool]:
 
 
 def _newest(influxql: InfluxQL, times: _Times) -> dict[_Moment, bool]:
-    """What the newest points of all symbols say, if there are many symbols."""
+    """What the newest points of all symbols say, if there are many symbols, each with few times."""
+    times = {symbol: of for symbol, of in times.items() if len(of) <= FEW}
     if not MANY <= len(times) <= MOST_NAMED:
         return {}
     condition, params = named(list(times))
