@@ -13,7 +13,10 @@ from typing import TextIO
 
 
 def shared_folder() -> Path:
-    """The folder of these files, one per user of the machine, among the temporary files."""
+    """The folder of these files, one per user of the machine, among the temporary files.
+
+    Raises `OSError` if the system has no folder for temporary files.
+    """
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
     return Path(tempfile.gettempdir()) / f"tickflow-{user}"
 
@@ -27,7 +30,7 @@ def claim(path: Path) -> TextIO | None:
     import fcntl
 
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    if path.parent.stat().st_uid != os.getuid():
+    if path.parent.lstat().st_uid != os.getuid():
         raise PermissionError(errno.EPERM, "it belongs to another user", str(path.parent))
     while True:
         file = path.open("a+")
@@ -36,6 +39,9 @@ def claim(path: Path) -> TextIO | None:
         except BlockingIOError:
             file.close()
             return None
+        except BaseException:
+            file.close()
+            raise
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # deleted between the two calls by the process that held it

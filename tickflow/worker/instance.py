@@ -28,7 +28,6 @@ def instance_name(setting: str | None, group: str, folder: Path | None = None) -
     if setting != AUTO:
         yield setting
         return
-    folder = folder or shared_folder()
     group_mark = hashlib.sha256(group.encode()).hexdigest()[:12]
     host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:150] or "host"
     for number in count(1):
@@ -39,9 +38,10 @@ def instance_name(setting: str | None, group: str, folder: Path | None = None) -
             return
 
 
-def _claim(folder: Path, name: str) -> TextIO | None:
+def _claim(folder: Path | None, name: str) -> TextIO | None:
     try:
-        return claim(folder / name)
+        return claim((folder or shared_folder()) / name)
     except OSError as error:  # another user may have created a folder of that name
-        expected = f"a name of this worker's own, as {folder} cannot be used to find a free one ({error.strerror})"
+        where = folder or "the folder for temporary files"
+        expected = f"a name of this worker's own, as {where} cannot be used to find a free one ({error.strerror})"
         raise SettingError("KAFKA_INSTANCE_ID", AUTO, expected) from error

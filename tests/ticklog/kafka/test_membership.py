@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka.admin import KafkaAdminClient, MemberToRemove
+from kafka.errors import KafkaConnectionError
 
 from tests.contract.ticklogs import join
 from tests.scripts import PROJECT
 from tests.waiting import until
 from tickflow.process import StopEvent
 from tickflow.ticklog.kafka import membership
+from tickflow.ticklog.kafka.cluster import Cluster
 from tickflow.ticklog.kafka.log import KafkaTickLog
 
 MEMBER = """
@@ -28,6 +30,7 @@ with member(*sys.argv[1:]) as log:
     while True:
         log.poll(1.0)
 """
+REMOVED = "removed from the group"
 pytestmark = pytest.mark.kafka
 
 
@@ -45,9 +48,12 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process that is a member and has all partitions."""
     command = [sys.executable, "-c", MEMBER, *arguments]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as started:
-        assert started.stdout is not None
-        assert started.stdout.readline() == "3\n"
-        yield started
+        try:
+            assert started.stdout is not None
+            assert started.stdout.readline() == "3\n"
+            yield started
+        finally:
+            started.kill()
 
 
 @pytest.fixture
@@ -84,25 +90,42 @@ def test_a_killed_member_is_removed_by_the_next_one(
         killed.kill()
     with caplog.at_level(logging.INFO, membership.__name__), member(kafka_servers, topic, group) as log:
         assert len(join(log)) == 3
-    assert "removed a member from the group" in caplog.text
+        until(lambda: REMOVED in caplog.text)
 
 
 def test_a_named_member_that_is_back_stays(
     kafka_servers: str, topic: str, group: str, folder: Path, admin: KafkaAdminClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The broker has replaced the killed member's id by the new one, and removes nobody."""
+    """It replaces the killed member without a rebalance."""
     with process(kafka_servers, topic, group, "one") as killed:
         killed.kill()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(membership.Membership, "end_others", lambda self: None)
-        log = member(kafka_servers, topic, group, "one")
+    before = ids_of(admin, group)
+    with caplog.at_level(logging.INFO, membership.__name__), member(kafka_servers, topic, group, "one") as log:
         assert len(join(log)) == 3
-    with log, caplog.at_level(logging.INFO, membership.__name__):
-        before = ids_of(admin, group)
         until(lambda: len(list(folder.glob("*.member"))) == 1, "the killed member's file is gone")
-        log.poll(1.0)
-        assert ids_of(admin, group) == before
-    assert "removed" not in caplog.text
+        after = ids_of(admin, group)
+        assert len(after) == 1
+        assert after != before
+    assert REMOVED not in caplog.text
+
+
+def test_the_broker_keeps_a_named_member_that_is_back(
+    kafka_servers: str, topic: str, group: str, folder: Path, admin: KafkaAdminClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another member may find the killed one's file only after the new one has joined."""
+    with process(kafka_servers, topic, group, "one") as killed:
+        (path,) = folder.glob("*.member")
+        noted = path.read_text()
+        killed.kill()
+    path.unlink()
+    with caplog.at_level(logging.INFO, membership.__name__), member(kafka_servers, topic, group, "one") as back:
+        join(back)
+        kept = ids_of(admin, group)
+        path.write_text(noted)
+        with member(kafka_servers, topic, group, "two"):
+            until(lambda: not path.exists(), "the file is gone")
+            assert kept <= ids_of(admin, group)
+    assert REMOVED not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["", "one"])
@@ -128,7 +151,7 @@ def test_a_living_member_removes_a_killed_one(
         killed.kill()
         until(lambda: count() == 3, "the living member has all partitions")
         assert len(ids_of(admin, group)) == 1
-    assert "removed a member from the group" in caplog.text
+    assert REMOVED in caplog.text
 
 
 def test_a_member_whose_process_lives_stays(
@@ -164,9 +187,9 @@ def test_a_member_of_another_group_is_not_touched(
         join(other)
         assert path.exists()
     with caplog.at_level(logging.INFO, membership.__name__), member(kafka_servers, topic, "other" + group) as same:
-        assert not path.exists()
-        assert len(join(same)) == 3, "a member that the broker no longer knows is no trouble"
-    assert "removed" not in caplog.text
+        assert len(join(same)) == 3
+        until(lambda: not path.exists(), "a member that the broker no longer knows is no trouble")
+    assert REMOVED not in caplog.text
 
 
 def test_a_folder_that_cannot_be_used_is_said_and_costs_only_the_time_out(
@@ -175,4 +198,42 @@ def test_a_folder_that_cannot_be_used_is_said_and_costs_only_the_time_out(
     folder.write_text("taken")
     with caplog.at_level(logging.INFO, membership.__name__), member(kafka_servers, topic, group) as log:
         assert len(join(log)) == 3
-    assert "after a kill -9 the group would wait for this worker for 10 s" in caplog.text
+    assert "after a kill -9 the group would wait 10 s for this worker" in caplog.text
+
+
+def test_a_request_that_failed_is_repeated(
+    kafka_servers: str,
+    topic: str,
+    group: str,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file stays until the broker has answered."""
+    failures, remove = iter([KafkaConnectionError("away"), OSError("no descriptor")]), membership.Membership._remove
+
+    def fail_first(self: membership.Membership, members: list[MemberToRemove]) -> int:
+        for failure in failures:
+            raise failure
+        return remove(self, members)
+
+    monkeypatch.setattr(membership.Membership, "_remove", fail_first)
+    with process(kafka_servers, topic, group, "") as killed:
+        killed.kill()
+    with caplog.at_level(logging.INFO, membership.__name__), member(kafka_servers, topic, group) as log:
+        assert len(join(log)) == 3
+        until(lambda: REMOVED in caplog.text)
+    assert "could not remove killed members" in caplog.text
+
+
+def test_only_processes_of_one_kernel_look_at_each_others_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mark() -> str:
+        return membership.Membership(Cluster(["127.0.0.1:1"], {}, StopEvent()), "g", None)._mark
+
+    here = mark()
+    monkeypatch.setattr(membership, "BOOT", tmp_path / "boot_id")
+    without = mark()
+    membership.BOOT.write_text("another")
+    assert len({here, without, mark()}) == 3

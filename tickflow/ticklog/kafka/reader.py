@@ -125,7 +125,7 @@ class Reader:
         internals.forget_bootstrap(consumer)
         # A group leader that learns the topic's partitions only while it assigns them would assign them twice in a row.
         self._cluster.patiently(consumer.topics)
-        self._membership.end_others()
+        self._membership.look()
         self._last_news = time.monotonic()
 
     def poll(self, timeout: float, paused: bool) -> Polled:
@@ -225,8 +225,11 @@ class Reader:
             consumer, self._consumer = self._consumer, None
             self._epochs.clear()
             internals.leave_when_closed(consumer)
-            consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
-            self._membership.close()
+            self._membership.stop_looking()
+            try:
+                consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+            finally:
+                self._membership.close()
 
     def _opened(self) -> Any:
         if self._consumer is None:
