@@ -1,6 +1,8 @@
 """Tests of the Kafka adapter while the broker is down, frozen or killed, or refuses the login."""
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ import pytest
 
 from devtools.servers import KafkaServer
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read
+from tests.scripts import PROJECT
 from tests.waiting import until
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped
 from tickflow.ticklog.base import Bounds, Commit, TickLog
@@ -228,3 +231,31 @@ def test_every_record_arrives_once_and_in_order_across_a_killed_broker(
 
     until(is_complete, "all records have come")
     assert records == values
+
+
+LEAVES = """
+import sys
+from tests.contract.ticklogs import KafkaLogs
+log = KafkaLogs(*sys.argv[1:]).open()
+log.publish(b"AAPL", b"0")
+log.flush(30)
+print("ready", flush=True)
+sys.stdin.readline()
+log.publish(b"AAPL", b"1", wait=False)
+"""
+
+
+def test_a_program_that_ends_without_its_broker_prints_no_traceback(own_kafka: KafkaServer, topic: str) -> None:
+    """As a worker does whose alerts still wait for Kafka when its time to stop is over."""
+    command = [sys.executable, "-c", LEAVES, own_kafka.address, topic]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=PROJECT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        own_kafka.pause()
+        try:
+            _, words = program.communicate("\n", timeout=60)
+        finally:
+            own_kafka.resume()
+    assert program.returncode == 0
+    assert "Traceback" not in words

@@ -17,6 +17,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
+from kafka.producer.kafka import KafkaProducer
 from kafka.producer.record_accumulator import RecordAccumulator
 from kafka.producer.sender import Sender
 from kafka.producer.transaction_manager import InitProducerIdHandler, TransactionManager
@@ -57,6 +58,9 @@ READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of t
     "c2f987d35845": Sender._maybe_remove_from_inflight_batches,
     "daef9963772b": RecordAccumulator.reenqueue,
     "cab587660dbe": RecordAccumulator.ready,
+    "b3d9ec72a2fa": KafkaProducer._unregister_cleanup,
+    "a4a1ab131172": KafkaProducer._cleanup_factory,
+    "431699b88f33": KafkaProducer.close,
     "652a00c63818": TransactionManager.has_producer_id,
     "b933102e8f6a": InitProducerIdHandler.handle_response,
     "8df1286ebd1e": DefaultRecordBatch.__init__,

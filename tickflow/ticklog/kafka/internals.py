@@ -5,8 +5,10 @@ function here with the library's source, then set `READ_FROM`. Until then `tests
 and names what has changed.
 """
 
+import atexit
 import copy
 import time
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +44,7 @@ __all__ = [
     "end_sending",
     "ends_of_all",
     "forget_bootstrap",
+    "give_up_at_exit",
     "is_without_number",
     "keep_finished_joins",
     "leave_when_closed",
@@ -234,6 +237,23 @@ def leave_when_closed(consumer: Any) -> None:
 def end_sending(producer: Any) -> None:
     """End a producer's thread, which would keep running after a `close` that timed out."""
     producer._sender.force_close()
+
+
+def give_up_at_exit(producer: Any) -> None:
+    """Let a producer that was not closed give up its records as the program ends.
+
+    By itself it would wait for them once more, and print a traceback if the brokers are away.
+    """
+    producer._unregister_cleanup()
+    reference = weakref.ref(producer)
+
+    def give_up() -> None:
+        left = reference()
+        if left is not None:
+            left._sender.force_close()
+            left._closed = True
+
+    atexit.register(give_up)
 
 
 def send_again_without_rights(producer: Any, note: Callable[[BaseException], None]) -> None:

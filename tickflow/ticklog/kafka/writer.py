@@ -23,6 +23,7 @@ from tickflow.ticklog.base import Headers
 from tickflow.ticklog.kafka.cluster import METADATA_MS, PATIENCE_SECONDS, Cluster
 from tickflow.ticklog.kafka.internals import (
     end_sending,
+    give_up_at_exit,
     is_without_number,
     send_again_without_rights,
     wait_for_number,
@@ -234,6 +235,7 @@ class Writer:
             metadata_max_age_ms=METADATA_MS,
             metrics_enabled=False,
         )
+        give_up_at_exit(producer)
         if self._patient:
             send_again_without_rights(producer, self._note_lack)
             try:
