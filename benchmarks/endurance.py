@@ -39,7 +39,7 @@ def run(bench: Bench) -> dict[str, Any]:
         bench.wait_committed(environment, RATE)
         site = stack.enter_context(Site(environment, bench.folder))
         pids = {name: process.pid for name, process in processes.items()} | {"dashboard": site.pid}
-        viewer = Viewer(site.url, "S000", begins=0)
+        viewer = Viewer(site.url, "S000", begins=0, patient=True)
         refreshes = round(seconds / INTERVAL_SECONDS)
         looking = threading.Thread(target=viewer.watch, args=(False, refreshes))
         looking.start()
@@ -49,6 +49,8 @@ def run(bench: Bench) -> dict[str, Any]:
             for name, pid in pids.items():
                 samples.setdefault(name, []).append(sample(pid))
         looking.join()
+        if viewer.rows == 0:
+            raise RuntimeError("the viewer saw no chart")
         for name in ("producer", "worker"):
             if processes[name].poll() is not None:
                 raise RuntimeError(f"the {name} ended before it was asked to")
@@ -68,7 +70,15 @@ def run(bench: Bench) -> dict[str, Any]:
     print(table(rows))
     per_s = sent / seconds
     print(f"{sent:,} ticks, all stored, {per_s:,.0f}/s; flat: {all(each['flat'] for each in figures.values())}")
-    return {"seconds": seconds, "ticks": sent, "per_s": round(per_s), "processes": figures}
+    print(f"the store was too slow for {viewer.slow} of {refreshes} refreshes")
+    return {
+        "seconds": seconds,
+        "ticks": sent,
+        "per_s": round(per_s),
+        "refreshes": refreshes,
+        "slow_refreshes": viewer.slow,
+        "processes": figures,
+    }
 
 
 def sample(pid: int) -> dict[str, float]:

@@ -79,7 +79,10 @@ class Viewer:
     It posts to each callback the values that the page declares (`/_dash-dependencies`); an unknown value ends the run.
     """
 
-    def __init__(self, url: str, symbol: str, *, begins: float) -> None:
+    def __init__(self, url: str, symbol: str, *, begins: float, patient: bool = False) -> None:
+        self._patient = patient
+        self.slow = 0
+        """How many answers said that the store was too slow; only a patient viewer goes on after one."""
         self._begins = begins
         self._url = url
         self._pool = urllib3.PoolManager(maxsize=1, retries=False)
@@ -114,7 +117,10 @@ class Viewer:
     def _take(self, answer: dict[str, Any]) -> None:
         """Keep the parts of an answer that the next refresh must send."""
         if answer["state"]["down"]:
-            raise RuntimeError(answer["state"]["down"])
+            if not self._patient:
+                raise RuntimeError(answer["state"]["down"])
+            self.slow += 1
+            return
         before = {} if "picture" in answer else self._values[f"{ids.DRAWN}.data"]
         self._values[f"{ids.DRAWN}.data"] = {**cast("dict[str, Any]", before), **answer.get("drawn", {})}
         self._values[f"{ids.WATCHED}.data"] = answer["watch"]["cursors"]
