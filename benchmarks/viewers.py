@@ -116,6 +116,8 @@ class Viewer:
 
     def _take(self, answer: dict[str, Any]) -> None:
         """Keep the parts of an answer that the next refresh must send."""
+        if self._patient and "state" not in answer:  # the view was not drawn, since the store was too slow
+            answer = self._ask(ids.DRAWING)
         if answer["state"]["down"]:
             if not self._patient:
                 raise RuntimeError(answer["state"]["down"])
