@@ -42,6 +42,6 @@ def _claim(folder: Path | None, name: str) -> TextIO | None:
     try:
         return claim((folder or shared_folder()) / name)
     except OSError as error:  # another user may have created a folder of that name
-        where = folder or "the folder for temporary files"
+        where = error.filename or folder or "the folder for temporary files"
         expected = f"a name of this worker's own, as {where} cannot be used to find a free one ({error.strerror})"
         raise SettingError("KAFKA_INSTANCE_ID", AUTO, expected) from error

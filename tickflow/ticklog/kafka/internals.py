@@ -253,6 +253,7 @@ def give_up_at_exit(producer: Any) -> None:
             left._sender.force_close()
             left._closed = True
 
+    producer._cleanup = give_up  # `close` takes it out of the exit handlers again
     atexit.register(give_up)
 
 

@@ -103,11 +103,10 @@ class Membership:
         self._file = None
 
     def _write(self, text: str) -> None:
-        if self._file is None:
-            folder = shared_folder()
-            hidden = folder / self._name  # no other member looks at it before it has its final name
-            self._file = claim(hidden)
-            self._path = hidden.rename(folder / f"{self._name}{SUFFIX}")
+        if self._path is None:
+            hidden = shared_folder() / self._name  # no other member looks at it before it has its final name
+            self._file = self._file or claim(hidden)
+            self._path = hidden.rename(hidden.with_suffix(SUFFIX))
         if self._file is not None:
             self._file.truncate(0)
             self._file.write(text)
