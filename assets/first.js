@@ -15,12 +15,21 @@
     return known(new URLSearchParams(window.location.search).get("theme"));
   }
 
+  const root = document.documentElement;
+  let scheme = "light";
+
   function set(theme) {
-    const scheme = theme === "auto" ? (asked.matches ? "dark" : "light") : theme;
-    document.documentElement.dataset.mantineColorScheme = scheme;
+    scheme = theme === "auto" ? (asked.matches ? "dark" : "light") : theme;
+    root.dataset.mantineColorScheme = scheme;
     if (document.body) document.body.dataset.agThemeMode = scheme;
     return scheme;
   }
+
+  /* Mantine's provider first sets the system's theme, and the chosen one only after Dash's first callbacks. An observer
+     runs before the next painting, so the reader never sees the other theme. */
+  new MutationObserver(() => {
+    if (root.dataset.mantineColorScheme !== scheme) root.dataset.mantineColorScheme = scheme;
+  }).observe(root, { attributeFilter: ["data-mantine-color-scheme"] });
 
   function save(theme) {
     try {

@@ -22,6 +22,16 @@ from tests.browser.looks import (
 
 expect.set_options(timeout=WAIT_MS)
 
+FRAMES = """
+    window.shown = new Set();
+    const see = () => {
+      if (document.body) window.shown.add(document.documentElement.dataset.mantineColorScheme);
+      requestAnimationFrame(see);
+    };
+    see();
+"""
+"""Collects the colour scheme of each frame."""
+
 
 def test_a_click_in_the_watch_list_chooses_a_symbol_and_changes_the_address(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
@@ -97,6 +107,16 @@ def test_the_theme_is_kept_and_the_chart_follows_it(running: Running, visit: Vis
     assert page.evaluate(paper) != light
     page.locator("#theme").get_by_title("System theme").click()
     until(page, f"{paper} === {light!r}")
+
+
+def test_no_frame_shows_another_theme_than_the_chosen_one(running: Running, visit: Visit, ticking: Ticking) -> None:
+    running.market.history("AAPL", PRICES)
+    ticking()
+    page = visit("?theme=dark", scheme="light")
+    page.add_init_script(FRAMES)
+    page.reload()
+    wait_for_refreshes(page, 2)
+    assert page.evaluate("[...window.shown]") == ["dark"]
 
 
 def test_the_page_is_named_and_described_for_screen_readers(running: Running, visit: Visit) -> None:
