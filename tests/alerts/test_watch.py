@@ -9,6 +9,8 @@ from tests.metrics.detectors.test_detectors import trades
 from tickflow.alerts.budget import Budget
 from tickflow.alerts.rules import parse
 from tickflow.alerts.watch import Terms, Watch
+from tickflow.arrays import Floats, Ints
+from tickflow.metrics.detectors.seconds import View
 
 RULES = parse("JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12; B* volume_5s >= 3000")
 TERMS = Terms(least_move=0.0004, rules=RULES)
@@ -70,6 +72,34 @@ def test_an_episode_is_one_alert_which_lasted_or_did_not() -> None:
         assert (alert.opened, alert.lasted) == (81 * SECOND * 1000, lasted)
         assert alert.closed == alert.opened + (alert.ticks - 1 + 60) * SECOND * 1000
         assert alert.move_percent == (101.0 / 100.01 - 1.0) * 100.0
+
+
+def test_a_move_says_how_long_it_took_and_has_held() -> None:
+    moved = [Trade("A", time_us, 101.0, 100) for time_us in (83 * SECOND, 84 * SECOND + 500_000)]
+    (alert,) = alerts_of([batch([*calm("A", 80), *moved])], Terms(detectors=frozenset({"move"}))).values()
+    assert (alert.within_us, alert.held_us) == (5_500_000, 1_500_000), "since second 79, and since second 83"
+
+
+def test_candidates_of_all_symbols_are_judged_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"S{number}" for number in range(40)]
+    usual = [Trade(name, at * SECOND, 100.0, 90 + at % 21) for at in range(70) for name in names]
+    burst = [Trade(name, 70 * SECOND + at * 200_000, 100.0, 4_000 + at) for at in range(60) for name in names]
+    terms = Terms(detectors=frozenset({"volume"}))
+    before, after = batch(usual), part_of(batch([*usual, *burst]), len(usual), len(usual) + len(burst))
+    watch, asked = Watch(0, terms), []
+    watch.advance(before)
+    closed = View.closed_volumes
+
+    def counted(view: View, seconds: Ints) -> Floats:
+        asked.append(len(seconds))
+        return closed(view, seconds)
+
+    monkeypatch.setattr(View, "closed_volumes", counted)
+    whole = {each.key: each for each in watch.advance(after)}
+    assert sum(each.ticks for each in whole.values()) > len(burst) / 2, "most ticks are candidates"
+    assert len(asked) <= 2, "once to score the batch, once for the alerts' ratios: 200 us a candidate were too slow"
+    assert {symbol for symbol, _, _ in whole} == set(names)
+    assert alerts_of([before, *slices(after, [1, 7])], terms) == whole
 
 
 def test_unknown_values_are_absent() -> None:

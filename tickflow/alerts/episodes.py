@@ -38,7 +38,8 @@ class Flag(NamedTuple):
     reference: float
     time_ns: int
     offset: int
-    volume_ratio: float | None
+    volume_excess: float | None
+    """The logarithm of the volume ratio."""
     fixed: float | None = None
     """The threshold, if a user's rule raised the flag: such a threshold follows no budget, and a repetition does not
     need a higher score.
@@ -71,9 +72,13 @@ class Watched:
         """The event time of the next decision: whether an episode has ended, or whether a move lasted. `None` if none
         is due.
         """
-        due = [each.last_us + CLOSED_AFTER_US for each in self.open if each.is_open]
-        due += [each.opened_us + JUDGED_AFTER_US for each in self.open if _is_unjudged(each)]
-        return min(due, default=None)
+        due_us = None
+        for each in self.open:
+            if each.is_open and (due_us is None or each.last_us + CLOSED_AFTER_US < due_us):
+                due_us = each.last_us + CLOSED_AFTER_US
+            if (due_us is None or each.opened_us + JUDGED_AFTER_US < due_us) and _is_unjudged(each):
+                due_us = each.opened_us + JUDGED_AFTER_US
+        return due_us
 
 
 class Stretch(NamedTuple):
@@ -128,6 +133,12 @@ class Episodes:
             self._bars[symbol, detector] = until, bar
         return bar
 
+    def is_due(self, symbol: str, time_us: int) -> bool:
+        """Whether a decision about a symbol is due by an event time, even if none of its ticks is flagged."""
+        watched = self.watched.get(symbol)
+        due_us = watched.due_us if watched else None
+        return due_us is not None and due_us <= time_us
+
     def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
         """Process a symbol's ticks and its flags (in order); return each new or changed alert in its current form."""
         watched = self.watched.get(stretch.symbol)
@@ -136,10 +147,13 @@ class Episodes:
                 return []
             watched = Watched()
         changed: dict[tuple[str, int], Alert] = {}
+        last_us = int(stretch.time_us[-1])
         at = 0
         while True:
             due_us = watched.due_us
-            due = len(stretch.time_us) if due_us is None else int(np.searchsorted(stretch.time_us, due_us))
+            due = len(stretch.time_us)
+            if due_us is not None and due_us <= last_us:
+                due = int(np.searchsorted(stretch.time_us, due_us))
             if due < len(stretch.time_us) and (at == len(flags) or due <= flags[at].at):
                 self._decide(watched, stretch, due, changed)
             elif at < len(flags):
@@ -207,7 +221,7 @@ class Episodes:
             partition=self.partition,
             offset=flag.offset,
             budget=None if flag.fixed is not None else self.budget.rate,
-            volume_ratio=flag.volume_ratio,
+            volume_ratio=None if flag.volume_excess is None else exp(flag.volume_excess),
             held_us=flag.held_us,
             within_us=flag.within_us,
         )

@@ -226,28 +226,30 @@ class Watch:
                 self._apply_rules(view, time_ns, offsets, volumes, flags)
         changed: list[Alert] = []
         ends = np.append(view.begins[1:], len(view))
-        for number, slot in enumerate(view.own.tolist()):
+        columns = (view.own, view.begins, ends, view.time_us[ends - 1], self._begun_us(view))
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for number, (slot, begin, end, last_us, begun_us) in enumerate(rows):
             symbol = names[slot]
-            if number not in flags and symbol not in self.episodes.watched:
+            if number not in flags and not self.episodes.is_due(symbol, last_us):
                 continue
-            stretch = slice(int(view.begins[number]), int(ends[number]))
+            stretch = slice(begin, end)
             changed += self.episodes.take(
                 Stretch(
                     symbol,
                     view.time_us[stretch],
                     view.price[stretch],
-                    float(view.prior[view.second[stretch.start]]),
+                    float(view.prior[view.second[begin]]),
                     int(self._seconds.ticks[slot]),
-                    self._begun_us(view, number),
+                    begun_us,
                 ),
                 sorted(flags.get(number, []), key=lambda flag: (flag.at, flag.detector)),
             )
         return changed
 
-    def _begun_us(self, view: View, number: int) -> int:
-        """The time of the first tick ever of the batch's symbol `number`."""
-        begun_us = int(self._seconds.begun_us[view.own[number]])
-        return begun_us if begun_us != NEVER else int(view.time_us[view.begins[number]])
+    def _begun_us(self, view: View) -> Ints:
+        """The time of the first tick ever of each of the batch's symbols."""
+        begun_us = self._seconds.begun_us[view.own]
+        return np.where(begun_us == NEVER, view.time_us[view.begins], begun_us)
 
     def _select(
         self,
@@ -260,38 +262,37 @@ class Watch:
         flags: dict[int, list[Flag]],
     ) -> None:
         """Add to `flags`, by symbol, the findings of a detector that may exceed their threshold."""
-        symbols = np.searchsorted(view.begins, place[scored.at], side="right") - 1
+        ticks = place[scored.at]
+        symbols = np.searchsorted(view.begins, ticks, side="right") - 1
         scores = np.minimum(scored.score, CAP)
         highest = np.zeros(len(view.begins))
         np.maximum.at(highest, symbols, scores)
-        ends = np.append(view.begins[1:], len(view))
-        for number in np.flatnonzero(highest).tolist():
-            slot = int(view.own[number])
-            begin, last = int(view.begins[number]), int(ends[number]) - 1
-            end = int(view.time_us[last])
-            if self.terms.budget.per_tick:
-                end = int(self._seconds.ticks[slot]) + last - begin
-            # The threshold falls with time, so a finding below the lowest threshold within the batch can be skipped.
-            bar = self.episodes.bar(self._seconds.symbols[slot], name, end, self._begun_us(view, number))
-            if highest[number] <= bar:
-                continue
-            for at in np.flatnonzero((symbols == number) & (scores > bar)).tolist():
-                tick = int(place[scored.at[at]])
-                flags.setdefault(number, []).append(
-                    Flag(
-                        at=tick - int(view.begins[number]),
-                        detector=name,
-                        score=float(scored.score[at]),
-                        direction=int(scored.direction[at]),
-                        price=float(scored.price[at]),
-                        reference=float(scored.reference[at]),
-                        time_ns=int(time_ns[scored.at[at]]),
-                        offset=int(offsets[scored.at[at]]),
-                        volume_ratio=_known(volume.ratio(view, tick)),
-                        held_us=_since(view, tick, 1) if name == MOVE else 0,
-                        within_us=_since(view, tick, 2) if name == MOVE else 0,
-                    )
-                )
+        lasts = np.append(view.begins[1:], len(view)) - 1
+        now = view.time_us[lasts]
+        if self.terms.budget.per_tick:
+            now = self._seconds.ticks[view.own] + lasts - view.begins
+        bars = np.full(len(view.begins), np.inf)
+        found = np.flatnonzero(highest)
+        asked = zip(view.own[found].tolist(), now[found].tolist(), self._begun_us(view)[found].tolist(), strict=True)
+        # The threshold falls with time, so a finding below the lowest threshold within the batch can be skipped.
+        bars[found] = [self.episodes.bar(self._seconds.symbols[slot], name, *times) for slot, *times in asked]
+        kept = np.flatnonzero(scores > bars[symbols])
+        if not len(kept):
+            return
+        # All candidates together: where all symbols rise at once, nearly every tick is one, and 200 µs each would make
+        # the worker too slow.
+        at, ticks = scored.at[kept], ticks[kept]
+        held_us, within_us = _since(view, ticks) if name == MOVE else np.zeros((2, len(kept)), dtype=np.int64)
+        columns = (
+            ticks - view.begins[symbols[kept]],
+            *(column[kept] for column in scored.columns[1:]),
+            *(time_ns[at], offsets[at], volume.excess(view, ticks), held_us, within_us),
+        )
+        rows = zip(symbols[kept].tolist(), *(column.tolist() for column in columns), strict=True)
+        for number, tick, score, direction, price, reference, time, offset, excess, held, within in rows:
+            flags.setdefault(number, []).append(
+                Flag(tick, name, score, direction, price, reference, time, offset, _known(excess), None, held, within)
+            )
 
     def _apply_rules(self, view: View, time_ns: Any, offsets: Any, volumes: Any, flags: dict[int, list[Flag]]) -> None:
         """Add to `flags`, by symbol, the ticks at which a user's rule holds."""
@@ -316,7 +317,7 @@ class Watch:
                             reference=value[1] if is_price else price,
                             time_ns=int(time_ns[at]),
                             offset=int(offsets[at]),
-                            volume_ratio=None,
+                            volume_excess=None,
                             fixed=rule.limit,
                         )
                     )
@@ -486,9 +487,7 @@ def _known(number: float) -> float | None:
     return None if number != number else number
 
 
-def _since(view: View, tick: int, seconds: int) -> int:
-    """The time in µs from a tick back to the traded second that lies `seconds` observations before the tick's own
-    second.
-    """
-    stamps = view.stamps(view.second[tick : tick + 1])[0]
-    return int(view.time_us[tick]) - int(stamps[-1 - seconds]) * SECOND_US
+def _since(view: View, ticks: Ints) -> tuple[Ints, Ints]:
+    """The times in µs from ticks back to the traded seconds that lie one and two observations before their own."""
+    stamps = view.stamps(view.second[ticks]) * SECOND_US
+    return view.time_us[ticks] - stamps[:, -2], view.time_us[ticks] - stamps[:, -3]

@@ -68,22 +68,21 @@ def test_usual_volume_is_mean_and_sample_deviation_of_the_fifty_before_the_last_
 
 
 @pytest.mark.parametrize("size", [60, 7])
-def test_the_ratio_compares_the_volumes_of_ten_and_of_fifty_seconds(size: int) -> None:
+def test_the_excess_compares_the_volumes_of_ten_and_of_fifty_seconds(size: int) -> None:
     volumes = [float(90 + number % 21) for number in range(50)] + [float(400 + number) for number in range(10)]
     seconds = Seconds()
     for begin in range(0, 60, size):
         view = view_of(seconds, day_of(volumes)[begin : begin + size])
         last = len(view) - 1
         if begin + size < 60:
-            assert math.isnan(volume.ratio(view, last)), "in warm-up"
+            assert math.isnan(volume.excess(view, np.array([last]))[0]), "in warm-up"
             seconds.keep(view)
     logs = [math.log1p(each) for each in volumes]
     wanted = math.exp(statistics.fmean(logs[50:]) - statistics.fmean(logs[:50]))
-    assert volume.ratio(view, last) == pytest.approx(wanted)
+    assert np.exp(volume.excess(view, np.array([last]))) == pytest.approx([wanted])
 
 
-def test_the_ratio_at_a_tick_counts_the_running_second_up_to_it() -> None:
+def test_the_excess_at_a_tick_counts_the_running_second_up_to_it() -> None:
     day = [*day_of([100.0] * 59), *(Trade("A", 59 * SECOND_US, 5.0, size) for size in (100.0, 300.0))]
     view = view_of(Seconds(), day)
-    assert volume.ratio(view, 59) == pytest.approx(1.0)
-    assert volume.ratio(view, 60) == pytest.approx((401 / 101) ** 0.1)
+    assert np.exp(volume.excess(view, np.array([59, 60]))) == pytest.approx([1.0, (401 / 101) ** 0.1])

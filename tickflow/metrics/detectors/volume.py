@@ -37,9 +37,7 @@ def score(view: View, floor: float = 0.0) -> Scored:
     usual, deviation = usual_volume(closed)
     counts = view.end[seconds] - view.first[seconds]
     ticks, of = view.ticks_of(seconds), np.repeat(np.arange(len(seconds)), counts)
-    closed_sum = np.ascontiguousarray(closed[:, -(LAST - 1) :]).sum(axis=1)
-    shorts = (closed_sum[of] + log(1.0 + view.volume[ticks])) / LAST
-    scores = (shorts - usual[of]) / deviation[of] * _ROOT
+    scores = (_shorts(closed, of, view.volume[ticks]) - usual[of]) / deviation[of] * _ROOT
     above = scores > floor
     kept = ticks[above]
     nothing: Ints = np.zeros(len(kept), dtype=np.int64)
@@ -58,14 +56,22 @@ def usual_volume(closed: Floats) -> tuple[Floats, Floats]:
     return mean, np.maximum(deviation, LEAST_DEVIATION)
 
 
-def ratio(view: View, tick: int) -> float:
-    """The volume of the last ten traded seconds as a multiple of the usual volume, at a tick of the view; NaN
-    in warm-up.
+def excess(view: View, ticks: Ints) -> Floats:
+    """How far the mean of ln(1 + volume) over the last ten traded seconds exceeds the usual one, at ticks of the view;
+    NaN in warm-up. Its exponential is the volume as a multiple of the usual volume.
     """
-    second = view.second[tick : tick + 1]
-    if not view.ready[second[0]]:
-        return float("nan")
-    closed = view.closed_volumes(second)
-    last = float(np.ascontiguousarray(closed[:, -(LAST - 1) :]).sum(axis=1)[0])
-    last = (last + float(log(1.0 + view.volume[tick : tick + 1])[0])) / LAST
-    return float(np.exp(last - usual_volume(closed)[0][0]))
+    result = np.full(len(ticks), np.nan)
+    ready = np.flatnonzero(view.ready[view.second[ticks]])
+    seconds, of = np.unique(view.second[ticks[ready]], return_inverse=True)
+    closed = view.closed_volumes(seconds)
+    result[ready] = _shorts(closed, of, view.volume[ticks[ready]]) - usual_volume(closed)[0][of]
+    return result
+
+
+def _shorts(closed: Floats, of: Ints, volumes: Floats) -> Floats:
+    """The mean of ln(1 + volume) over the last ten observations at ticks: the running one has `volumes` so far, the
+    nine before it are in the rows `of` of `closed`.
+    """
+    sums = np.ascontiguousarray(closed[:, -(LAST - 1) :]).sum(axis=1)
+    result: Floats = (sums[of] + log(1.0 + volumes)) / LAST
+    return result
