@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import StartScript
 from tests.faults.case import often
 from tests.faults.conftest import MakeCase
 from tests.faults.stands import EmbeddedStand
@@ -53,6 +54,16 @@ def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
         ballast.unlink()
         one.recover()
     one.finish(times)
+
+
+def test_status_reports_the_full_disk(script: StartScript, small_disk: Path) -> None:
+    env = {"STACK": "embedded", "EMBEDDED_FILE": str(small_disk / "stocks.db")}
+    with pytest.raises(OSError, match="space"), (small_disk / "ballast").open("wb", buffering=0) as file:  # noqa: PT012
+        while True:
+            file.write(b"x" * 65_536)
+    done = script("stock_analytics.py", "status", env=env)
+    assert done.wait(60) == 1
+    assert f"the disk of the file {small_disk / 'stocks.db'} (EMBEDDED_FILE) has 0.0 MB left: free" in done.stdout
 
 
 @pytest.mark.full

@@ -22,6 +22,7 @@ FINE = Evidence(NOW, "stock-ticks", "g", GROUP, statuses=(WORKING,), oldest_seco
 
 def test_a_system_that_works_has_no_trouble() -> None:
     assert troubles(FINE) == []
+    assert troubles(replace(FINE, file="data/stocks.db", free_bytes=10**9)) == []
 
 
 def test_a_worker_that_was_asked_to_stop_is_not_reported() -> None:
@@ -55,6 +56,10 @@ def test_a_worker_that_was_asked_to_stop_is_not_reported() -> None:
         ),
         (replace(FINE, statuses=(replace(WORKING, notice="ticks are expired"),)), "host-7: ticks are expired"),
         (replace(FINE, statuses=(replace(WORKING, foreign=2),)), "host-7 found 2 commits of another program"),
+        (
+            replace(FINE, file="data/stocks.db", free_bytes=1_500_000),
+            "the disk of the file data/stocks.db (EMBEDDED_FILE) has 1.5 MB left: free some space",
+        ),
         (replace(FINE, given_up=3), "messages about 3 alerts of the last day were given up"),
         (replace(FINE, statuses=(replace(WORKING, refused=500),)), "host-7 refused 33% of 1,500 records"),
     ],

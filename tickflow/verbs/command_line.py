@@ -163,6 +163,7 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
                 partial(open_store, settings),
                 connect_store=settings.stack == "embedded",
                 open_alerts=partial(open_alerts, settings) if settings.alerts else None,
+                file=settings.embedded_file if settings.stack == "embedded" else None,
             ),
             as_json=arguments.json,
             watch=arguments.watch,

@@ -6,11 +6,13 @@ store. Each has its own thread, so that a server that is down or frozen does not
 """
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from tickflow import process
 from tickflow.errors import LogRefused, LogUnavailable, SettingError, Stopped, TickflowError
@@ -34,7 +36,7 @@ class Inquiry:
     """Collects what log and store report; connections made by `open_log` and `open_store` end when their event is set.
 
     `connect_store` is for the embedded file, whose tables may have to be created. A server is queried without it, since
-    `connect` would wait until the server answers and would not say why it does not.
+    `connect` would wait until the server answers and would not say why it does not. `file` is the embedded file.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Inquiry:
         *,
         connect_store: bool = False,
         open_alerts: Callable[[threading.Event], AlertStore] | None = None,
+        file: Path | None = None,
         patience: float = PATIENCE_SECONDS,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -53,6 +56,7 @@ class Inquiry:
         self._open_store = open_store
         self._connect_store = connect_store
         self._open_alerts = open_alerts
+        self._file = file
         self._patience = patience
         self._clock_ns = clock_ns
         self._lock = threading.Lock()
@@ -68,6 +72,8 @@ class Inquiry:
         }
         for thread in asked.values():
             thread.start()
+        if self._file is not None and (folder := self._file.absolute().parent).is_dir():
+            self._note(file=str(self._file), free_bytes=shutil.disk_usage(folder).free)
         deadline = time.monotonic() + self._patience
         for thread in asked.values():
             thread.join(max(deadline - time.monotonic(), 0))

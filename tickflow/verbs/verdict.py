@@ -18,6 +18,8 @@ FEED_NS = 60 * 10**9
 closed.
 """
 HOUR_NS = 3_600 * 10**9
+LEAST_FREE_BYTES = 16 * 10**6
+"""The write-ahead file of an embedded file alone grows to about this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Evidence:
 
     `oldest_seconds` is the age of the oldest uncommitted record by partition, where it is known; `newest_append_ns` the
     append time of the newest record, `None` where there is none; `given_up` counts the alerts of the last day whose
-    message a channel never accepted. All times are in ns since 1970.
+    message a channel never accepted. `free_bytes` are left on the disk of the embedded `file`; `None` with servers. All
+    times are in ns since 1970.
     """
 
     now_ns: int
@@ -39,11 +42,13 @@ class Evidence:
     oldest_seconds: dict[int, float] = field(default_factory=dict)
     newest_append_ns: int | None = None
     given_up: int = 0
+    file: str = ""
+    free_bytes: int | None = None
 
 
 def troubles(found: Evidence) -> list[str]:
     """One sentence per problem, which also says what to do; empty if all is well."""
-    return [*_of_log(found), *_of_store(found), *_of_workers(found), *_of_messages(found)]
+    return [*_of_log(found), *_of_store(found), *_of_disk(found), *_of_workers(found), *_of_messages(found)]
 
 
 def _of_log(found: Evidence) -> list[str]:
@@ -86,6 +91,15 @@ def _of_log(found: Evidence) -> list[str]:
 
 def _of_store(found: Evidence) -> list[str]:
     return [f"the store does not answer: {found.store_trouble}"] if found.store_trouble else []
+
+
+def _of_disk(found: Evidence) -> list[str]:
+    if found.free_bytes is None or found.free_bytes >= LEAST_FREE_BYTES:
+        return []
+    return [
+        f"the disk of the file {found.file} (EMBEDDED_FILE) has {found.free_bytes / 1e6:.1f} MB left: free some space; "
+        "scripts that wait for it continue by themselves"
+    ]
 
 
 def _of_workers(found: Evidence) -> list[str]:
