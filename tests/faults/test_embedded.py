@@ -36,17 +36,23 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+def fill(disk: Path) -> Path:
+    """Write a file until its disk is full; return the file."""
+    ballast = disk / "ballast"
+    with pytest.raises(OSError, match="space"), ballast.open("wb", buffering=0) as file:  # noqa: PT012
+        while True:
+            file.write(b"x" * 65_536)
+    return ballast
+
+
 def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
     times = often(2, 10)
     one = case("the disk full", EmbeddedStand(small_disk / "stocks.db"))
     one.worker().wait_for("is ours", 30)
     assert one.load.is_alive()
-    ballast = small_disk / "ballast"
     for number in range(times):
         one.pause(0.5, 1.0)
-        with pytest.raises(OSError, match="space"), ballast.open("wb", buffering=0) as file:  # noqa: PT012
-            while True:
-                file.write(b"x" * 65_536)
+        ballast = fill(small_disk)
         one.pause(2, 2)
         if number == 0:
             one.relieve(one.workers[0])
@@ -58,9 +64,7 @@ def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
 
 def test_status_reports_the_full_disk(script: StartScript, small_disk: Path) -> None:
     env = {"STACK": "embedded", "EMBEDDED_FILE": str(small_disk / "stocks.db")}
-    with pytest.raises(OSError, match="space"), (small_disk / "ballast").open("wb", buffering=0) as file:  # noqa: PT012
-        while True:
-            file.write(b"x" * 65_536)
+    fill(small_disk)
     done = script("stock_analytics.py", "status", env=env)
     assert done.wait(60) == 1
     assert f"the disk of the file {small_disk / 'stocks.db'} (EMBEDDED_FILE) has 0.0 MB left: free" in done.stdout

@@ -161,7 +161,6 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
                 settings.kafka_group,
                 partial(open_log, settings),
                 partial(open_store, settings),
-                connect_store=settings.stack == "embedded",
                 open_alerts=partial(open_alerts, settings) if settings.alerts else None,
                 file=settings.embedded_file if settings.stack == "embedded" else None,
             ),

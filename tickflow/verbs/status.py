@@ -35,8 +35,8 @@ NEWEST = 5
 class Inquiry:
     """Collects what log and store report; connections made by `open_log` and `open_store` end when their event is set.
 
-    `connect_store` is for the embedded file, whose tables may have to be created. A server is queried without it, since
-    `connect` would wait until the server answers and would not say why it does not. `file` is the embedded file.
+    `file` is the embedded file: its tables may have to be created, and its disk may be full. A server is queried
+    without `connect`, which would wait until the server answers and would not say why it does not.
     """
 
     def __init__(
@@ -46,7 +46,6 @@ class Inquiry:
         open_log: Callable[[threading.Event], TickLog],
         open_store: Callable[[threading.Event], StatusBoard],
         *,
-        connect_store: bool = False,
         open_alerts: Callable[[threading.Event], AlertStore] | None = None,
         file: Path | None = None,
         patience: float = PATIENCE_SECONDS,
@@ -54,7 +53,6 @@ class Inquiry:
     ) -> None:
         self._open_log = open_log
         self._open_store = open_store
-        self._connect_store = connect_store
         self._open_alerts = open_alerts
         self._file = file
         self._patience = patience
@@ -125,7 +123,7 @@ class Inquiry:
     def _ask_store(self, stop: threading.Event) -> None:
         try:
             with self._open_store(stop) as store:
-                if self._connect_store:
+                if self._file is not None:
                     store.connect()
                 self._note(statuses=tuple(store.statuses()))
             if self._open_alerts is not None:
