@@ -20,7 +20,7 @@ from tickflow.alerts.standing import Change, StandingRule, effective, standing
 from tickflow.arrays import Ints
 from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
 from tickflow.metrics.detectors.names import DETECTORS
-from tickflow.metrics.detectors.seconds import NEVER, RING, SECOND_US, Scored, Seconds, View
+from tickflow.metrics.detectors.seconds import RING, SECOND_US, Scored, Seconds, View
 from tickflow.metrics.points import point_time
 from tickflow.sessions import Sessions
 from tickflow.ticks.probe import PROBE
@@ -225,8 +225,7 @@ class Watch:
             if self.rules:
                 self._apply_rules(view, time_ns, offsets, volumes, flags)
         changed: list[Alert] = []
-        ends = np.append(view.begins[1:], len(view))
-        columns = (view.own, view.begins, ends, view.time_us[ends - 1], self._begun_us(view))
+        columns = (view.own, view.begins, view.ends, view.time_us[view.ends - 1], view.begun_us)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         for number, (slot, begin, end, last_us, begun_us) in enumerate(rows):
             symbol = names[slot]
@@ -246,11 +245,6 @@ class Watch:
             )
         return changed
 
-    def _begun_us(self, view: View) -> Ints:
-        """The time of the first tick ever of each of the batch's symbols."""
-        begun_us = self._seconds.begun_us[view.own]
-        return np.where(begun_us == NEVER, view.time_us[view.begins], begun_us)
-
     def _select(
         self,
         view: View,
@@ -267,13 +261,13 @@ class Watch:
         scores = np.minimum(scored.score, CAP)
         highest = np.zeros(len(view.begins))
         np.maximum.at(highest, symbols, scores)
-        lasts = np.append(view.begins[1:], len(view)) - 1
+        lasts = view.ends - 1
         now = view.time_us[lasts]
         if self.terms.budget.per_tick:
             now = self._seconds.ticks[view.own] + lasts - view.begins
         bars = np.full(len(view.begins), np.inf)
         found = np.flatnonzero(highest)
-        asked = zip(view.own[found].tolist(), now[found].tolist(), self._begun_us(view)[found].tolist(), strict=True)
+        asked = zip(view.own[found].tolist(), now[found].tolist(), view.begun_us[found].tolist(), strict=True)
         # The threshold falls with time, so a finding below the lowest threshold within the batch can be skipped.
         bars[found] = [self.episodes.bar(self._seconds.symbols[slot], name, *times) for slot, *times in asked]
         kept = np.flatnonzero(scores > bars[symbols])
@@ -296,8 +290,8 @@ class Watch:
 
     def _apply_rules(self, view: View, time_ns: Any, offsets: Any, volumes: Any, flags: dict[int, list[Flag]]) -> None:
         """Add to `flags`, by symbol, the ticks at which a user's rule holds."""
-        ends = np.append(view.begins[1:], len(view)).tolist()
-        for number, (slot, begin, end) in enumerate(zip(view.own.tolist(), view.begins.tolist(), ends, strict=True)):
+        columns = (view.own.tolist(), view.begins.tolist(), view.ends.tolist())
+        for number, (slot, begin, end) in enumerate(zip(*columns, strict=True)):
             symbol = self._seconds.symbols[slot]
             for rule in self._of(symbol):
                 for tick in range(begin, end):

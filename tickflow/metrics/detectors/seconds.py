@@ -119,6 +119,17 @@ class View:
     def __len__(self) -> int:
         return len(self.order)
 
+    @cached_property
+    def ends(self) -> Ints:
+        """For each symbol, the index after its last tick in this view."""
+        return np.append(self.begins[1:], len(self))
+
+    @cached_property
+    def begun_us(self) -> Ints:
+        """For each symbol, the time of its first tick ever."""
+        known = self._known.begun_us[self.own]
+        return np.where(known == NEVER, self.time_us[self.begins], known)
+
     @property
     def ready(self) -> Bools:
         """For each traded second: whether its symbol has had sixty of them by then, this one included."""
@@ -245,9 +256,8 @@ class View:
         # The difference in time between two symbols is meaningless.
         late = np.flatnonzero((time_us[1:] < time_us[:-1]) & ~changes[1:]) + 1
         if len(late):
-            ends = np.append(self.begins[1:], len(time_us))
             for symbol in np.unique(np.searchsorted(self.begins, late) - 1).tolist():
-                stretch = slice(self.begins[symbol], ends[symbol])
+                stretch = slice(self.begins[symbol], self.ends[symbol])
                 time_us[stretch] = np.maximum.accumulate(time_us[stretch])
         return time_us
 
@@ -348,9 +358,9 @@ class Seconds:
         self.stamp.ravel()[flat] = view.stamp
         for ring, column in zip(self.sums, view.sums, strict=True):
             ring.ravel()[flat] = column
-        last = np.append(view.begins[1:], len(view)) - 1
+        last = view.ends - 1
         own = view.own
-        self.begun_us[own] = np.where(self.begun_us[own] == NEVER, view.time_us[view.begins], self.begun_us[own])
+        self.begun_us[own] = view.begun_us
         self.newest_us[own] = view.time_us[last]
         self.volume[own] = view.volume[last]
         self.count[own] = view.number[view.second[last]] + 1

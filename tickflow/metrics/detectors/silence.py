@@ -77,7 +77,7 @@ class Silence:
             self.due = _longer(self.due, FOREVER, 2 * self._seconds.size)
             self._checked = _longer(self._checked, NEVER, len(self.due))
         found = self._before(view, clock)
-        last = np.append(view.begins[1:], len(view)) - 1
+        last = view.ends - 1
         self.due[view.own] = view.time_us[last] + self._shortest
         self._checked[view.own] = NEVER
         if self.newest_us - int(view.time_us.min()) >= self._shortest:
