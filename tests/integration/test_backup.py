@@ -67,10 +67,10 @@ def test_a_restored_bucket_is_whole_after_a_rewind_to_before_the_backup(
         publish(chain, [tick(SYMBOLS[n % 8], 100 + n / 8) for n in range(400)])
         with working(chain):
             chain.wait_for_points(400)
+        time.sleep(1.1)  # times on the command line are in whole seconds: the 400 must be older than this one
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         described, shards = backed_up(chain.influx, chain.bucket)
         assert shards
-        time.sleep(1.1)  # times on the command line are in whole seconds
         publish(chain, [tick(SYMBOLS[n % 8], 100 + n / 8) for n in range(400, 1_000)])
         with working(chain):
             chain.wait_for_points(1_000)
