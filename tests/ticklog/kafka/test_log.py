@@ -16,7 +16,7 @@ from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read
 from tests.waiting import until
 from tickflow.errors import NotAcknowledged, SettingError
 from tickflow.ticklog.base import Bounds, Commit, TickLog
-from tickflow.ticklog.kafka import reader
+from tickflow.ticklog.kafka import linger, reader
 from tickflow.ticklog.kafka.log import KafkaTickLog
 from tickflow.ticklog.kafka.topics import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
 
@@ -389,8 +389,9 @@ def test_a_poll_after_few_records_begins_a_little_later(
         pauses.append(seconds)
         return False
 
-    monkeypatch.setattr(reader, "FEW_RECORDS", few)
-    monkeypatch.setattr(reader, "LINGER_SECONDS", 900.0)
+    monkeypatch.setattr(linger, "FEW_RECORDS", few)
+    monkeypatch.setattr(linger, "SHORTEST_SECONDS", 900.0)
+    monkeypatch.setattr(linger, "LONGEST_SECONDS", 900.0)
     member = Member(logs.reader())
     until(lambda: member.has(4), "the member has all partitions")
     monkeypatch.setattr(reader, "sleep", pause)
@@ -405,3 +406,25 @@ def test_a_poll_after_few_records_begins_a_little_later(
     until(has_read, "the record is read")
     member.step()
     assert (pauses[-1] > 0.0) == lingers
+
+
+def test_a_poll_at_the_end_of_the_log_returns_all_that_came_in_the_pause_before_it(logs: KafkaLogs) -> None:
+    """Kafka's client itself asks ahead while it returns buffered records, and then gets only the first that comes."""
+    member = Member(logs.reader())
+    until(lambda: member.has(4), "the member has all partitions")
+
+    def has_read(count: int) -> bool:
+        member.step()
+        return len(member.seen) >= count
+
+    publish(member.log, b"0")
+    until(lambda: has_read(1), "the first record is read")
+    member.step()  # ends without records, while its request waits at the broker
+    publish(member.log, b"1")
+    time.sleep(1.0)  # the answer is buffered
+    until(lambda: has_read(2), "the buffered record is read")
+    for value in (b"2", b"3"):
+        publish(member.log, value)
+        time.sleep(0.5)
+    until(lambda: has_read(3), "the next poll returns records")
+    assert len(member.seen) == 4

@@ -38,6 +38,7 @@ __all__ = [
     "KafkaNetClient",
     "KafkaNetSocket",
     "NetworkSelector",
+    "ReadAhead",
     "close_with_sockets",
     "decode_varint",
     "drop_unreadable",
@@ -115,6 +116,30 @@ def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over:
         return most if is_over() else taken  # claiming that the poll has its maximum number of records ends it
 
     fetcher.PartitionRecords, fetcher._append = kind, append_unless_over
+
+
+class ReadAhead:
+    """Lets a consumer request the next records while it returns buffered ones only if `has_backlog` is true of those.
+
+    kafka-python always does. At the end of the log the broker answers such a request with the first record that comes;
+    a poll that begins later would return only that, and each tick would wait for one poll more.
+    """
+
+    def __init__(self, consumer: Any, has_backlog: Callable[[Mapping[TopicPartition, Sequence[Any]]], bool]) -> None:
+        self.has_asked = False
+        """Whether a request was sent since the caller last set this to false."""
+        fetcher = consumer._fetcher
+        drain, send = fetcher.fetched_records, fetcher.send_fetches
+
+        def fetched_records(*arguments: Any, **options: Any) -> tuple[Any, bool]:
+            records, partial = drain(*arguments, **options)
+            return records, partial or (bool(records) and not has_backlog(records))  # as if more were buffered
+
+        def send_fetches() -> Any:
+            self.has_asked = True
+            return send()
+
+        fetcher.fetched_records, fetcher.send_fetches = fetched_records, send_fetches
 
 
 def forget_bootstrap(consumer: Any) -> None:

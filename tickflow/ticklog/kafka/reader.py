@@ -33,6 +33,7 @@ from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka import internals
 from tickflow.ticklog.kafka.cluster import METADATA_MS, READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka.linger import FEW_RECORDS, Linger
 from tickflow.ticklog.kafka.membership import Membership
 from tickflow.ticklog.kafka.rebalances import Rebalances
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
@@ -44,18 +45,6 @@ REQUEST_MS = 5_000
 SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 """The shortest and the longest time, in milliseconds, that one `KafkaConsumer.poll` may wait: with shorter polls a
 member may never complete its join, and longer polls delay a stop.
-"""
-
-LINGER_SECONDS, FEW_RECORDS = 0.020, 1_000
-"""If a poll returned all available records, and fewer than `FEW_RECORDS`, the next poll begins after a pause of
-`LINGER_SECONDS`.
-
-Measured at 2,000 ticks/s on twelve partitions, on a quiet machine with two cores that also ran the servers and the
-load: half of the ticks are stored within 20 ms and 99 % within 37 ms, at 20 % of a core. With a pause of 7 ms the
-figures are 12 ms, 25 ms and 38 %; without one, a worker that did not yet compute all partitions of a turn together was
-no faster and took 58 %. On a machine about four times slower, whose cores were both full, the median of four runs was
-41 ms with this pause, 37 ms with 7 ms, and 64 ms in the worker without a pause. The client makes the pause: a broker
-with `fetch.min.bytes` would start to wait only after the worker has finished a turn.
 """
 
 SILENCE_SECONDS = 5.0
@@ -111,6 +100,8 @@ class Reader:
         self._transactions = OpenTransactions(cluster.where, self._stable_ends)
         self._paused = False
         self._last_news = 0.0
+        self._linger = Linger()
+        self._ahead: internals.ReadAhead
         self._not_before = 0.0
 
     @property
@@ -145,9 +136,9 @@ class Reader:
                 self._probe(consumer)
             if time.monotonic() >= deadline or self._cluster.stop.is_set():
                 break
-        is_all = bool(polled.records) and not polled.more
-        if is_all and sum(map(len, polled.records.values())) < FEW_RECORDS:
-            self._not_before = time.monotonic() + LINGER_SECONDS
+        records = sum(map(len, polled.records.values()))
+        wait = self._linger.seconds(records, is_all=not polled.more)
+        self._not_before = time.monotonic() + (wait if self._ahead.has_asked else 0.0)  # newer records may wait already
         if not paused:
             self._transactions.watch(self._places, self._known_ends())
         polled.out_of_range = dict(self._strayed)
@@ -250,6 +241,7 @@ class Reader:
             internals.read_records_by(
                 self._consumer, partial(QuickRecords, self._budget), lambda: self._budget.left <= 0
             )
+            self._ahead = internals.ReadAhead(self._consumer, self._has_backlog)
         return self._consumer
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
@@ -257,6 +249,7 @@ class Reader:
         strayed: Mapping[TopicPartition, int] = {}
         internals.remember_to_rejoin(consumer)
         self._budget.renew()
+        self._ahead.has_asked = False
         try:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
@@ -284,11 +277,21 @@ class Reader:
             if place.partition in self._epochs and place.partition not in self._unplaced
         }
         polled.read_up_to = self._moved(polled.records)
-        polled.more = any(
-            (consumer.highwater(TopicPartition(self._topic, number)) or 0) > records[-1].offset + 1
-            for number, records in polled.records.items()
+        polled.more = self._has_more(
+            {TopicPartition(self._topic, number): records for number, records in polled.records.items()}
         )
         return polled
+
+    def _has_more(self, found: Mapping[TopicPartition, Sequence[Record]]) -> bool:
+        """Whether the log had more records behind these when it returned them."""
+        return any(
+            (self._consumer.highwater(place) or 0) > records[-1].offset + 1
+            for place, records in found.items()
+            if records
+        )
+
+    def _has_backlog(self, found: Mapping[TopicPartition, Sequence[Record]]) -> bool:
+        return sum(map(len, found.values())) >= FEW_RECORDS or self._has_more(found)
 
     def _moved(self, records: Mapping[int, Sequence[Record]]) -> dict[int, int]:
         """Note the read positions; return those that moved past the last returned record, or moved though no record was
