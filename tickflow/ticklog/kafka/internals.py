@@ -119,13 +119,13 @@ def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over:
 
 
 class ReadAhead:
-    """Lets a consumer request the next records while it returns buffered ones only if `has_backlog` is true of those.
+    """Keeps a consumer from requesting the next records while it returns buffered ones, if `are_few` is true of those.
 
-    kafka-python always does. At the end of the log the broker answers such a request with the first record that comes;
-    a poll that begins later would return only that, and each tick would wait for one poll more.
+    kafka-python always requests them. At the end of the log the broker answers such a request with the first record
+    that comes; a poll that begins later would return only that, and each tick would wait for one poll more.
     """
 
-    def __init__(self, consumer: Any, has_backlog: Callable[[Mapping[TopicPartition, Sequence[Any]]], bool]) -> None:
+    def __init__(self, consumer: Any, are_few: Callable[[Mapping[TopicPartition, Sequence[Any]]], bool]) -> None:
         self.has_asked = False
         """Whether a request was sent since the caller last set this to false."""
         fetcher = consumer._fetcher
@@ -133,7 +133,7 @@ class ReadAhead:
 
         def fetched_records(*arguments: Any, **options: Any) -> tuple[Any, bool]:
             records, partial = drain(*arguments, **options)
-            return records, partial or (bool(records) and not has_backlog(records))  # as if more were buffered
+            return records, partial or are_few(records)  # as if more were buffered
 
         def send_fetches() -> Any:
             self.has_asked = True

@@ -22,8 +22,13 @@ WEIGHT = 0.1
 """The weight of the newest turn in the mean CPU time of a turn."""
 
 
+def is_few(records: int, *, is_all: bool) -> bool:
+    """Whether a poll that returned so many records is followed by a wait; `is_all`: there were no more."""
+    return 0 < records < FEW_RECORDS and is_all
+
+
 class Linger:
-    """The wait from the end of one poll to the begin of the next. `cpu` returns the CPU seconds of this process."""
+    """The wait from the end of one poll to the start of the next. `cpu` returns the CPU seconds of this process."""
 
     def __init__(self, cpu: Callable[[], float] = time.process_time) -> None:
         self._cpu = cpu
@@ -33,10 +38,10 @@ class Linger:
     def seconds(self, records: int, *, is_all: bool) -> float:
         """The wait after a poll that returned so many records; `is_all`: there were no more.
 
-        It is long enough for the CPU time of a mean turn to be at most `MOST_OF_A_CORE` of it, within its bounds. A
-        turn counts if the polls at its begin and its end both returned few records.
+        Within its bounds, it is so long that the CPU time of a mean turn is at most `MOST_OF_A_CORE` of it. A turn
+        counts only if the poll before it and the poll after it both returned few records.
         """
-        if not 0 < records < FEW_RECORDS or not is_all:
+        if not is_few(records, is_all=is_all):
             self._before = None
             return 0.0
         now = self._cpu()

@@ -33,7 +33,7 @@ from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka import internals
 from tickflow.ticklog.kafka.cluster import METADATA_MS, READING, UNREADABLE, Cluster
-from tickflow.ticklog.kafka.linger import FEW_RECORDS, Linger
+from tickflow.ticklog.kafka.linger import Linger, is_few
 from tickflow.ticklog.kafka.membership import Membership
 from tickflow.ticklog.kafka.rebalances import Rebalances
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
@@ -241,7 +241,7 @@ class Reader:
             internals.read_records_by(
                 self._consumer, partial(QuickRecords, self._budget), lambda: self._budget.left <= 0
             )
-            self._ahead = internals.ReadAhead(self._consumer, self._has_backlog)
+            self._ahead = internals.ReadAhead(self._consumer, self._are_few)
         return self._consumer
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
@@ -290,8 +290,8 @@ class Reader:
             if records
         )
 
-    def _has_backlog(self, found: Mapping[TopicPartition, Sequence[Record]]) -> bool:
-        return sum(map(len, found.values())) >= FEW_RECORDS or self._has_more(found)
+    def _are_few(self, found: Mapping[TopicPartition, Sequence[Record]]) -> bool:
+        return is_few(sum(map(len, found.values())), is_all=not self._has_more(found))
 
     def _moved(self, records: Mapping[int, Sequence[Record]]) -> dict[int, int]:
         """Note the read positions; return those that moved past the last returned record, or moved though no record was
