@@ -48,6 +48,8 @@ let settling = null; // the timer that ends a gesture
 let movedAt = 0; // when the picture was last moved
 let pointer = null; // where the pointer is, in px
 let loading = null; // the time range that was requested
+let latest = ""; // the last request: its time range and width, as text
+let answered = ""; // the last request that was answered, with the newest tick of the answer, as text
 
 const overs = []; // painters registered by other modules
 const place = () => document.getElementById("chart");
@@ -95,6 +97,7 @@ function show(picture, drawn) {
   take(picture, drawn);
   view.key = key;
   loading = null;
+  answered = "";
   if (!view.zoomed) view.range = live(null);
   paint();
   refine();
@@ -102,6 +105,7 @@ function show(picture, drawn) {
 
 /** Take the picture of the time range that the reader zoomed or panned to. */
 function refined(picture, drawn) {
+  answered = `${latest} ${drawn.newest_us}`;
   loading = null;
   take(picture, drawn);
   paint();
@@ -191,7 +195,7 @@ function live(current) {
   const { drawn, picture } = view;
   if (drawn.period) return drawn.period.slice();
   const now = newestAt(),
-    first = Math.min(now, picture.x[0] ?? now),
+    first = Math.min(now, drawn.begin_us ? beginning() : (picture.x[0] ?? now)),
     wanted = drawn.range_ms;
   if (current && now <= current[1] && current[1] - now < 0.3 * (current[1] - current[0])) return current;
   const there = Math.max(now - first, 10_000);
@@ -280,8 +284,11 @@ function refine() {
   if (!lacks && !unfit) return;
   const wanted = range.map(Math.round);
   if (String(wanted) === String(loading)) return;
+  const request = `${wanted} ${Math.round(width)}`;
+  if (`${request} ${drawn.newest_us}` === answered) return; // the store has no more than that
   if (range[1] < begin && !lacks) return;
   loading = wanted;
+  latest = request;
   asked(view.zoomed ? wanted : null, Math.round(width));
 }
 

@@ -1,6 +1,7 @@
 """While a reader zooms and drags a real day, the chart shows what is stored for the visible range, on each stack."""
 
 import math
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.stores import opened
 from tests import real_day
-from tests.browser.conftest import WAIT_MS, until
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
 from tests.browser.looks import LOOKS, wait_for_rows
 from tests.browser.test_both_stacks import saved, stored
 from tests.conftest import StartScript
@@ -88,3 +89,34 @@ def test_wheel_and_drag_request_the_data_that_become_visible(
     assert "columns" in kinds
     if len(points) == MOST:  # only if the real day's file is available
         assert kinds == {"columns", "ticks"}
+
+
+def test_a_page_at_rest_requests_each_picture_once(running: Running, visit: Visit) -> None:
+    """The picture begins with the first tick of the range, which is later than the range itself."""
+    running.market.history("AAPL", [150.0] * 100, timedelta(seconds=70))
+    running.market.history("AAPL", [150.0 + number % 7 for number in range(3_000)])
+    page = visit(ready="window.tickflow?.chart.view.picture")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "look.data" in (request.post_data or "") else None)
+    page.goto(running.url + "?symbol=AAPL&range=1h")
+    until(page, f"{LOOKS}?.picture?.kind === 'columns'")
+    page.wait_for_timeout(3_000)
+    begin, end = page.evaluate(f"{LOOKS}.range")
+    assert len(asked) <= 2
+    assert 1.04 * 3_600_000 < end - begin < 1.06 * 3_600_000
+    covers, first = page.evaluate(f"[{LOOKS}.picture.covers[0], {LOOKS}.picture.x[0]]")
+    assert covers < first, "this test needs a picture whose first tick is later than the time range that was read"
+
+
+def test_a_range_longer_than_the_data_is_drawn_per_pixel_at_once(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [150.0 + number % 7 for number in range(3_000)])
+    page = visit(ready="window.tickflow?.chart.view.picture")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "look.data" in (request.post_data or "") else None)
+    page.goto(running.url + "?symbol=AAPL&range=1d")
+    until(page, f"{LOOKS}?.picture?.kind === 'columns'")
+    page.wait_for_timeout(2_000)
+    column, (begin, end) = page.evaluate(f"[{LOOKS}.picture.width_ms, {LOOKS}.range]")
+    pixel = (end - begin) / page.evaluate("document.getElementById('chart').clientWidth")
+    assert 0.5 * pixel < column < 1.5 * pixel
+    assert len(asked) == 0

@@ -280,7 +280,9 @@ def _shown(
     source: str,
 ) -> pictures.Picture:
     """The picture of a time range in ns: candles if the view asks for them, else as detailed as the screen can show."""
-    whole = max(1, end - (begin or store.first_time(symbol) or end))
+    first = store.first_time(symbol) or end
+    chosen = view["sight"] or view["period"]  # else the page shows no time before the first tick
+    whole = max(1, end - (begin or first if chosen else max(begin, first)))
     if view["candles"]:
         width = ranges.candle_width(view["candles"], whole)
         margin = whole // 2 if view["sight"] else 0
