@@ -403,6 +403,9 @@ def test_anomalies_are_counted_per_symbol(store: MetricsStore) -> None:
     assert store.anomaly_counts(0) == {"AAPL": 2, "MSFT": 2}
     assert store.anomaly_counts(MORNING + SECOND) == {"AAPL": 1}
     assert store.anomaly_counts(0, ["MSFT", "NVDA", "AAPLE"]) == {"MSFT": 2}
+    for names in (None, ["MSFT", "NVDA", "AAPLE"], []):
+        expected = store.first_prices(0, names), store.anomaly_counts(0, names)
+        assert store.first_prices_and_counts(0, names) == expected
     assert store.anomaly_counts(0, []) == {}
 
 
@@ -588,6 +591,7 @@ def test_any_range_equals_that_of_a_slow_store(
     for symbol in names:
         assert store.totals(symbol, since, until) == slow.totals(symbol, since, until)
     assert store.anomaly_counts(since, names) == slow.anomaly_counts(since, names)
+    assert store.first_prices_and_counts(since, names) == slow.first_prices_and_counts(since, names)
     assert bits(store.anomalies(since, 5, names[:1])) == bits(slow.anomalies(since, 5, names[:1]))
     if since and since < until and (until - since) % steps == 0:
         trends = store.trends(since, until, steps)

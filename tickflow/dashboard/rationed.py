@@ -117,6 +117,13 @@ class Rationed(MetricsStore):
         with self._turn() as store:
             return store.first_prices(since_ns, symbols, until_ns)
 
+    def first_prices_and_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None
+    ) -> tuple[dict[str, float], dict[str, int]]:
+        """See `MetricsStore.first_prices_and_counts`."""
+        with self._turn() as store:
+            return store.first_prices_and_counts(since_ns, symbols)
+
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """See `MetricsStore.last_prices`."""
         with self._turn() as store:

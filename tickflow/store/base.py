@@ -175,6 +175,12 @@ class PageQueries(PointReader):
         symbols without one are left out.
         """
 
+    def first_prices_and_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None
+    ) -> tuple[dict[str, float], dict[str, int]]:
+        """What `first_prices` and `anomaly_counts` return, for less than the two take one after the other."""
+        return self.first_prices(since_ns, symbols), self.anomaly_counts(since_ns, symbols)
+
     @abstractmethod
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """The last price in [`since_ns`, `until_ns`), of each symbol (all by default)."""

@@ -32,6 +32,7 @@ QUERIES: dict[str, Callable[[InfluxStore, str, int, int], object]] = {
     "sources_left_out": lambda store, symbol, since, until: store.bounded().sources_left_out(symbol),
     "symbol_count": lambda store, symbol, since, until: store.symbol_count(),
     "first_prices": lambda store, symbol, since, until: store.first_prices(since, [symbol]),
+    "first_prices_and_counts": lambda store, symbol, since, until: store.first_prices_and_counts(since, [symbol]),
     "last_prices": lambda store, symbol, since, until: store.last_prices(since, until, [symbol]),
     "totals": lambda store, symbol, since, until: store.totals(symbol, since, until),
     "anomalies": lambda store, symbol, since, until: store.anomalies(since, 5, [symbol]),

@@ -13,10 +13,12 @@ from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
 from tickflow.errors import StoreUnavailable
 from tickflow.metrics.points import Points
 from tickflow.store.influx import latest as influx_latest
-from tickflow.store.influx.heads import MOST_ROWS, OVERLAP_NS, TOGETHER_NS, Heads, Moments, Row
+from tickflow.store.influx.heads import MOST_ROWS, OVERLAP_NS, TOGETHER_NS, Came, Heads, Moments, Row
 from tickflow.store.influx.influxql import InfluxQL
 from tickflow.store.influx.latest import Latest
 from tickflow.store.influx.store import InfluxStore
+
+PARTITIONS = {"A": 0, "B": 1, "C": 1}
 
 
 def heads(*partitions: tuple[int, int]) -> Heads:
@@ -24,26 +26,38 @@ def heads(*partitions: tuple[int, int]) -> Heads:
     return Heads(dict(enumerate(each for each, _ in partitions)), dict(enumerate(each for _, each in partitions)))
 
 
-def test_the_last_row_of_each_symbol_is_its_moment() -> None:
+def test_rows_after_the_heads_are_new() -> None:
     known = heads((3, 10), (7, 12))
-    rows: list[Row] = [(11, 4, 0, "A"), (13, 5, 0, "A"), (12, 6, 0, "A"), (14, 8, 1, "B"), (12, 7, 1, "C")]
-    assert known.follow(rows) == ({"A": (13, 5), "B": (14, 8), "C": (12, 7)}, heads((6, 13), (8, 14)))
+    rows: list[Row] = [(11, 4, "A"), (13, 5, "A"), (12, 6, "A"), (14, 8, "B"), (12, 7, "C")]
+    assert known.follow(rows, PARTITIONS) == Came(frozenset("AB"), 11, heads((6, 13), (8, 14)))
 
 
 @pytest.mark.parametrize(
     "rows",
     [
-        [(11, 5, 0, "A")],
-        [(11, 4, 0, "A"), (12, 6, 0, "A")],
-        [(11, 4, 2, "A")],
-        [(11, None, 0, "A"), (12, 5, 0, "A")],
-        [(11, 4, None, "B"), (12, 5, 0, "A")],
-        [(11, 4, 0, "A")] * (MOST_ROWS + 1),
+        [(11, 5, "A")],
+        [(11, 4, "A"), (12, 6, "A")],
+        [(11, 4, "X")],
+        [(11, None, "A"), (12, 5, "A")],
+        [(11, 4, "A")] * (MOST_ROWS + 1),
     ],
-    ids=["a gap", "a gap between", "a new partition", "no offset yet", "no partition yet", "too many"],
+    ids=["a gap", "a gap between", "a new symbol", "no offset yet", "too many"],
 )
 def test_rows_that_may_lack_a_point_are_not_followed(rows: list[Row]) -> None:
-    assert heads((3, 10), (7, 12)).follow(rows) is None
+    assert heads((3, 10), (7, 12)).follow(rows, PARTITIONS) is None
+
+
+def test_new_points_are_those_between_two_heads() -> None:
+    points = points_of(*[a_row(symbol="A", offset=at, time_ns=MORNING + at, partition=at // 4) for at in range(8)])
+    found = Heads({0: 1, 1: 4}).between(points, Heads({0: 3, 1: 5}))
+    assert found is not None
+    assert found.offset.tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("offsets", [[2], [2, 2], [2, 3, 3]], ids=["absent", "twice for another", "twice"])
+def test_new_points_of_which_one_is_missing_or_twice_are_not_taken(offsets: list[int]) -> None:
+    points = points_of(*[a_row(symbol="A", offset=at, time_ns=MORNING + at) for at in offsets])
+    assert Heads({0: 1}).between(points, Heads({0: 3})) is None
 
 
 def test_the_rows_begin_before_the_oldest_head_that_is_not_far_behind() -> None:
@@ -142,6 +156,10 @@ class Watched(Latest):
         self._fail()
         return super()._at(moments, symbols)
 
+    def _came(self, came: Came) -> Points:
+        self._fail()
+        return super()._came(came)
+
     def _fail(self) -> None:
         if next(self.failures, False):
             raise StoreUnavailable("It is away.")
@@ -151,3 +169,21 @@ class Watched(Latest):
         is_enough = super()._follow()
         followed["not enough" if not is_enough else "nothing" if self._points is before else "news"] += 1
         return is_enough
+
+
+@pytest.mark.influx
+def test_a_late_tick_of_a_quiet_symbol_is_seen_when_all_times_are_requested(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_latest, "SOME", 1)
+    clock = Clock()
+    latest = Latest(influxql, clock, most=5)
+    store.write(points_of(a_row(symbol="A", offset=0), a_row(symbol="B", offset=1, time_ns=MORNING + 100 * SECOND)))
+    latest.read()
+    latest.read()
+    late = a_row(symbol="A", offset=2, time_ns=MORNING + 50 * SECOND)
+    store.write(points_of(late))
+    clock.now += 1
+    assert latest.read().offset.tolist() == [0, 1]
+    clock.now += influx_latest.ASK_EVERY_SECONDS
+    assert latest.read().offset.tolist() == [2, 1]

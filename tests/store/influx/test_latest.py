@@ -62,7 +62,9 @@ def test_readers_of_a_failed_shared_read_do_not_queue_again() -> None:
     class Frozen:
         asked = 0
 
-        def grouped(self, *arguments: object) -> object:
+        excused = None
+
+        def rows(self, *arguments: object) -> object:
             self.asked += 1
             begun.set()
             assert go_on.wait(10)
@@ -115,6 +117,7 @@ def test_points_that_arrive_between_the_two_queries_are_left_to_the_next_read(
     """The point's partition lags, so its time is earlier than known times of other symbols."""
     first = [a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", time_ns=MORNING + SECOND, offset=1, partition=1)]
     second = a_row(symbol="AAPL", time_ns=MORNING + 7, offset=7)
+    third = a_row(symbol="MSFT", time_ns=MORNING + 2 * SECOND, offset=2, partition=1)
     store.write(points_of(*first))
     of = influx_latest.of
 
@@ -123,10 +126,12 @@ def test_points_that_arrive_between_the_two_queries_are_left_to_the_next_read(
         return of(*arguments, **named)
 
     latest = Latest(influxql)
+    assert bits(latest.read()) == bits(points_of(*first))
+    store.write(points_of(third))
     with monkeypatch.context() as patched:
         patched.setattr(influx_latest, "of", after_another_write)
-        assert bits(latest.read()) == bits(points_of(*first))
-    assert bits(latest.read()) == bits(points_of(second, first[1]))
+        assert bits(latest.read()) == bits(points_of(first[0], third))
+    assert bits(latest.read()) == bits(points_of(second, third))
 
 
 def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxStore, influxql: InfluxQL) -> None:
@@ -148,7 +153,7 @@ def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxS
         others = [pool.submit(latest.read) for _ in range(8)]
         threading.Timer(0.2, go_on.set).start()
         assert {tuple(each.result().symbol) for each in (first, *others)} == {("AAPL",)}
-    assert len(reads) == 3, "of which the first found news and made sure of it"
+    assert len(reads) == 2, "the first reader's, and one for all others"
 
 
 def test_nobody_waits_for_a_whole_read_if_the_last_one_took_long(

@@ -127,23 +127,28 @@ def refresh(
         "state": _state(store, latest, now_ns, sessions),
         "watch": watch(store, latest, watched, drawn, sessions, background),
     }
-    answer |= alerted()
+    further = _picture_further(store, latest, drawn, sessions)  # read while the alerts are being read
+    return further | answer | alerted()
+
+
+def _picture_further(store: MetricsStore, latest: Points, drawn: Drawn, sessions: Sessions) -> Answer:
+    """What is new in the picture; `rebuild` if it must be drawn as a whole."""
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not (drawn["rows"] or drawn["begin_us"]):
         came = bool(len(latest)) if symbol is None else symbol in latest.symbol and not drawn["period"]
-        return answer | {"rebuild": drawn["failed"] or came or "rebuild" in answer}
+        return {"rebuild": drawn["failed"] or came}
     if drawn["paused"] or drawn["period"] or not drawn["follows"]:
-        return answer
+        return {}
     end = end_of(latest, symbol)
     rows = recent_rows(store, symbol, drawn["newest_us"], end)
     new = None if rows is None else new_rows(rows, drawn["cursors"], drawn["newest_us"])
     in_columns = drawn["kind"] != "ticks"
     if rows is None or new is None or len(new) > (MAX_CHANGED if in_columns else min(MAX_DELTA, drawn["room"])):
-        return answer | {"rebuild": True}
+        return {"rebuild": True}
     if not len(new):
-        return answer
+        return {}
     if set(new.source) != {drawn["source"]}:
-        return answer | {"rebuild": True}  # only a complete picture lists the sources
+        return {"rebuild": True}  # only a complete picture lists the sources
     if in_columns:
         begin = drawn["newest_us"] * 1000 // drawn["width_ns"] * drawn["width_ns"]
         tail = _columns(store, symbol, begin, end or int(new.time_ns[-1]) + 1, drawn, new)
@@ -151,8 +156,8 @@ def refresh(
         tail = pictures.of_ticks(new, drawn["price"], drawn["direction"])
     day = hours.further(drawn["day"], sessions, new)
     if (day is None) != (drawn["day"] is None):  # a new session has begun
-        return answer | {"rebuild": True}
-    return answer | {"tail": tail, "drawn": _extended(drawn, rows, new) | {"day": day}}
+        return {"rebuild": True}
+    return {"tail": tail, "drawn": _extended(drawn, rows, new) | {"day": day}}
 
 
 def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:

@@ -81,21 +81,26 @@ def watch(
         begin, end = (clock.utc_ns(bound) for bound in drawn["period"])
         newest = max(begin, min(newest, end - 1_001))
     names = latest.symbol if is_long else changed.symbol if len(changed) < len(latest) else None
-    ask_counts, counts = partial(store.anomaly_counts, begin, names), dict[str, int]()
+    counts: dict[str, int] = {}
 
-    def ask_prices() -> _Prices:
-        first = store.first_prices(begin, names)
+    def ask_others(first: dict[str, float]) -> _Prices:
         if drawn["period"]:
             return _Prices(first, {}, store.last_prices(begin, end, names))
         return _Prices(first, hours.closes(store, sessions, latest, names) if drawn["range"] == "1d" else {}, {})
+
+    def ask_prices() -> _Prices:
+        return ask_others(store.first_prices(begin, names))
 
     if is_long and background is not None:
         part = drawn["range"], *(drawn["period"] or ())
         prices = background.last(("prices", part), ask_prices, _Prices({}, {}, {}))
         if drawn["overview"]:
-            counts = background.last(("anomalies", part), ask_counts, counts)
+            counts = background.last(("anomalies", part), partial(store.anomaly_counts, begin, names), counts)
+    elif drawn["overview"] and (drawn["period"] or drawn["range"] == "1d"):
+        prices, counts = both(ask_prices, partial(store.anomaly_counts, begin, names))
     elif drawn["overview"]:
-        prices, counts = both(ask_prices, ask_counts)
+        first, counts = store.first_prices_and_counts(begin, names)
+        prices = ask_others(first)
     else:
         prices = ask_prices()
     first = prices.first | prices.closes

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tickflow.arrays import Ints
 from tickflow.metrics.points import MEASUREMENT, Points
 from tickflow.store.influx.influxql import InfluxQL, Integer
 
@@ -25,10 +26,19 @@ _FIRST_NS = -(2**63)
 
 Moments = dict[str, tuple[int, int]]
 """For each symbol, the time and the offset of its last point."""
-Row = tuple[int, int | None, int | None, str]
-"""Time, offset, partition and symbol. While a write becomes visible, its offset or partition may be absent."""
-_ROW: Any = tuple[Integer, Integer | None, Integer | None, str]
-_ROWS = f'SELECT "offset", "partition", "symbol" FROM "{MEASUREMENT}" WHERE time >= $since LIMIT {MOST_ROWS + 1}'  # noqa: S608 - only our own names are inserted
+Row = tuple[int, int | None, str]
+"""Time, offset and symbol. While a write becomes visible, its offset may be absent."""
+_ROW: Any = tuple[Integer, Integer | None, str]
+_ROWS = f'SELECT "offset", "symbol" FROM "{MEASUREMENT}" WHERE time >= $since LIMIT {MOST_ROWS + 1}'  # noqa: S608 - only our own names are inserted
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What rows show: `symbols` have new points, all of them at or after `since_ns`; `heads` are those after them."""
+
+    symbols: frozenset[str]
+    since_ns: int
+    heads: "Heads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +65,54 @@ class Heads:
         oldest = min((time for time in self.times.values() if newest - time <= TOGETHER_NS), default=newest)
         return oldest - OVERLAP_NS if self.times else _FIRST_NS
 
-    def read(self, influxql: InfluxQL) -> "tuple[Moments, Heads] | None":
+    def read(self, influxql: InfluxQL, partitions: Mapping[str, int]) -> Came | None:
         """What `follow` returns for the rows since `since_ns`."""
-        return self.follow(influxql.rows(_ROW, _ROWS, {"since": self.since_ns}))
+        return self.follow(influxql.rows(_ROW, _ROWS, {"since": self.since_ns}), partitions)
 
-    def follow(self, rows: Sequence[Row]) -> "tuple[Moments, Heads] | None":
-        """The last point of each symbol among these rows, and the heads after them; `None` if a point may be missing.
+    def follow(self, rows: Sequence[Row], partitions: Mapping[str, int]) -> Came | None:
+        """What is new among these rows; `None` if a point or a symbol may be missing.
 
-        >>> heads = Heads({0: 5}, {0: 100})
-        >>> heads.follow([(100, 5, 0, "A"), (101, 6, 0, "B"), (103, 7, 0, "A")])
-        ({'A': (103, 7), 'B': (101, 6)}, Heads(offsets={0: 7}, times={0: 103}))
-        >>> heads.follow([(104, 7, 0, "A")]) is None
+        `partitions` has the partition of each symbol, as last known: reading it with each row would take InfluxDB half
+        as long again. If a symbol has moved to another partition, its offset there looks old or leaves a gap.
+
+        >>> heads, partitions = Heads({0: 5}, {0: 100}), {"A": 0, "B": 0}
+        >>> came = heads.follow([(100, 5, "A"), (101, 6, "B"), (103, 7, "A")], partitions)
+        >>> sorted(came.symbols), came.since_ns, came.heads
+        (['A', 'B'], 101, Heads(offsets={0: 7}, times={0: 103}))
+        >>> heads.follow([(104, 7, "A")], partitions) is None
         True
         """
         if len(rows) > MOST_ROWS:
             return None
         new: dict[int, set[int]] = {}
         times = dict(self.times)
-        moments: Moments = {}
-        for time_ns, offset, partition, symbol in rows:
-            if offset is None or partition is None:
-                continue
-            if partition not in self.offsets:
+        symbols: set[str] = set()
+        since_ns = self.since_ns
+        for time_ns, offset, symbol in rows:
+            partition = partitions.get(symbol)
+            if partition is None or partition not in self.offsets:
                 return None
+            if offset is None:
+                continue
             times[partition] = max(time_ns, times[partition])
             if offset > self.offsets[partition]:
+                since_ns = min(since_ns, time_ns) if symbols else time_ns
+                symbols.add(symbol)
                 new.setdefault(partition, set()).add(offset)
-            if (time_ns, offset) > moments.get(symbol, (time_ns, -1)):
-                moments[symbol] = time_ns, offset
         if any(max(offsets) - self.offsets[partition] != len(offsets) for partition, offsets in new.items()):
             return None
-        return moments, Heads({**self.offsets, **{partition: max(of) for partition, of in new.items()}}, times)
+        heads = Heads({**self.offsets, **{partition: max(of) for partition, of in new.items()}}, times)
+        return Came(frozenset(symbols), since_ns, heads)
+
+    def between(self, points: Points, heads: "Heads") -> Points | None:
+        """Those of `points` that came after these heads and up to `heads`; `None` if one is missing."""
+        before, after = (_per_point(points, each.offsets) for each in (self, heads))
+        inside = points.take(np.flatnonzero((points.offset > before) & (points.offset <= after)))
+        wanted = sum(offset - self.offsets[partition] for partition, offset in heads.offsets.items())
+        found = set(zip(inside.partition.tolist(), inside.offset.tolist(), strict=True))
+        return inside if len(found) == len(inside) == wanted else None
+
+
+def _per_point(points: Points, offsets: Mapping[int, int]) -> Ints:
+    """For each point, the offset of its partition; -1 for an unknown partition."""
+    return np.array([offsets.get(partition, -1) for partition in points.partition.tolist()], dtype=np.int64)

@@ -34,6 +34,7 @@ from tickflow.store.influx.influxql import (
 from tickflow.store.influx.kept import BLOCK_NS, Kept
 from tickflow.store.influx.lines import to_lines
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.recent import Recent, Rows
 from tickflow.store.influx.series import MOST_COUNTED, MOST_SOURCES, Series, Sources
 from tickflow.store.influx.visibility import Row, whole
 from tickflow.store.influx.writer import Writer
@@ -93,6 +94,7 @@ class InfluxStore(MetricsStore):
         self._latest: dict[int | None, latest.Latest] = {}
         self._series: Callable[[str], Series] = Series
         self._sources: Sources | None = None
+        self._recent = Recent(self._influxql, self.anomalies)
         self._kept_seconds: int | None = None
         self._kept = Kept(partial(pixels.pixels, self._influxql), partial(pixels.counts, self._influxql))
         self._writer = Writer(
@@ -190,7 +192,8 @@ class InfluxStore(MetricsStore):
         if until_ns is not None:
             return latest.of(self._influxql, symbols, until_ns, "" if most is None else f" SLIMIT {most}")
         if symbols is None:
-            return self._latest.setdefault(most, latest.Latest(self._influxql, most=most)).read()
+            listener = None if most is None else self._recent
+            return self._latest.setdefault(most, latest.Latest(self._influxql, most=most, listener=listener)).read()
         if len(symbols) > _FEW:
             return latest.of(self._influxql, symbols)
         found = [self.newest(symbol, 1) for symbol in sorted(set(symbols))]
@@ -200,6 +203,8 @@ class InfluxStore(MetricsStore):
         self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
     ) -> dict[str, float]:
         """The first price at or after `since_ns` (and before `until_ns`) of each symbol (all by default)."""
+        if (recent := self._recently(since_ns, until_ns)) is not None:
+            return recent.first_prices(since_ns, symbols)
         condition, params = _before(until_ns, *named(symbols))
         names = frozenset(symbols or ())
         rows = self._influxql.rows(
@@ -209,6 +214,28 @@ class InfluxStore(MetricsStore):
             params | {"since": since_ns},
         )
         return {symbol: price for _, price, symbol in rows if symbols is None or symbol in names}
+
+    def first_prices_and_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None
+    ) -> tuple[dict[str, float], dict[str, int]]:
+        """What `first_prices` and `anomaly_counts` return; InfluxDB answers both at the same time."""
+        if self._recently(since_ns, None) is not None:
+            return super().first_prices_and_counts(since_ns, symbols)
+        condition, params = named(symbols)
+        queries = [
+            f'SELECT {selected} FROM "{MEASUREMENT}" WHERE {condition}{further} AND time >= $since GROUP BY "symbol"'  # noqa: S608 - only our own names are inserted; values are bound
+            for selected, further in (('first("price")', ""), ('count("is_anomaly")', ' AND "is_anomaly" = true'))
+        ]
+        first, counts = self._influxql.grouped_each(tuple[Integer, float], queries, params | {"since": since_ns})
+        wanted = first.keys() if symbols is None else first.keys() & set(symbols)
+        return (
+            {symbol: first[symbol][0][1] for symbol in wanted if first[symbol]},
+            {symbol: int(sum(count for _, count in counts[symbol])) for symbol in wanted & counts.keys()},
+        )
+
+    def _recently(self, since_ns: int, until_ns: int | None) -> Rows | None:
+        """The rows in memory, if all from `since_ns` on are there."""
+        return self._recent.since(since_ns) if until_ns is None else None
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """The last price in [`since_ns`, `until_ns`), of each symbol (all by default)."""
@@ -314,6 +341,9 @@ class InfluxStore(MetricsStore):
         """
         if count <= 0:
             return Points.from_rows([])
+        recent = self._recently(since_ns, until_ns)
+        if recent is not None and recent.flagged_ns <= since_ns:
+            return recent.anomalies(since_ns, count, symbols)
         condition, params = _before(until_ns, *named(symbols))
         query = (
             f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
@@ -330,7 +360,11 @@ class InfluxStore(MetricsStore):
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
-        return preceded.read(self._influxql, moments)
+        rows = self._recent.rows
+        known = [None] * len(moments) if rows is None else rows.preceded(moments)
+        others = [moment for moment, is_known in zip(moments, known, strict=True) if is_known is None]
+        found = iter(preceded.read(self._influxql, others) if others else ())
+        return [next(found) if each is None else each for each in known]
 
     def anomaly_counts(
         self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
@@ -338,6 +372,8 @@ class InfluxStore(MetricsStore):
         """The number of anomalies at or after `since_ns` (and before `until_ns`), by symbol (all by default);
         symbols without one are left out.
         """
+        if (recent := self._recently(since_ns, until_ns)) is not None:
+            return recent.anomaly_counts(since_ns, symbols)
         condition, params = _before(until_ns, *named(symbols))
         rows = self._influxql.grouped(
             tuple[Integer, Integer],
