@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
-from tickflow import process
+from tickflow import arenas, process
 from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
 from tickflow.sessions import Sessions
@@ -181,6 +181,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
         process.show(people.change(arguments, settings.auth_users_file))
         return process.DONE
     process.set_up_logging(settings.log_level, "dashboard", settings.log_format, settings.notices)
+    arenas.limit()
     dashboard = StockDashboard(settings, stop=stop)
     logger.info("%s", origin_of_settings())
     with serving(settings, dashboard.telemetry):
