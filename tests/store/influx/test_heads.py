@@ -19,6 +19,7 @@ from tickflow.store.influx.latest import Latest
 from tickflow.store.influx.store import InfluxStore
 
 PARTITIONS = {"A": 0, "B": 1, "C": 1}
+MOMENTS = {"A": (10, 3), "B": (9, 6), "C": (12, 7)}
 
 
 def heads(*partitions: tuple[int, int]) -> Heads:
@@ -29,7 +30,7 @@ def heads(*partitions: tuple[int, int]) -> Heads:
 def test_rows_after_the_heads_are_new() -> None:
     known = heads((3, 10), (7, 12))
     rows: list[Row] = [(11, 4, "A"), (13, 5, "A"), (12, 6, "A"), (14, 8, "B"), (12, 7, "C")]
-    assert known.follow(rows, PARTITIONS) == Came(frozenset("AB"), 11, heads((6, 13), (8, 14)))
+    assert known.follow(rows, PARTITIONS, MOMENTS) == Came(frozenset("AB"), 11, heads((6, 13), (8, 14)))
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,12 @@ def test_rows_after_the_heads_are_new() -> None:
         [(11, 4, "X")],
         [(11, None, "A"), (12, 5, "A")],
         [(11, 4, "A")] * (MOST_ROWS + 1),
+        [(13, 0, "A")],
     ],
-    ids=["a gap", "a gap between", "a new symbol", "no offset yet", "too many"],
+    ids=["a gap", "a gap between", "a new symbol", "no offset yet", "too many", "a recreated partition"],
 )
 def test_rows_that_may_lack_a_point_are_not_followed(rows: list[Row]) -> None:
-    assert heads((3, 10), (7, 12)).follow(rows, PARTITIONS) is None
+    assert heads((3, 10), (7, 12)).follow(rows, PARTITIONS, MOMENTS) is None
 
 
 def test_new_points_are_those_between_two_heads() -> None:
@@ -187,3 +189,19 @@ def test_a_late_tick_of_a_quiet_symbol_is_seen_when_all_times_are_requested(
     assert latest.read().offset.tolist() == [0, 1]
     clock.now += influx_latest.ASK_EVERY_SECONDS
     assert latest.read().offset.tolist() == [2, 1]
+
+
+@pytest.mark.influx
+def test_ticks_of_a_recreated_log_are_seen_at_once(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_latest, "SOME", 1)
+    clock = Clock()
+    latest = Latest(influxql, clock, most=5)
+    store.write(points_of(a_row(symbol="A", offset=1_000), a_row(symbol="B", offset=1_001, time_ns=MORNING + SECOND)))
+    latest.read()
+    latest.read()
+    for offset in range(3):
+        store.write(points_of(a_row(symbol="B", offset=offset, time_ns=MORNING + (offset + 2) * SECOND)))
+        clock.now += 1
+        assert latest.read().offset.tolist() == [1_000, offset]

@@ -1,6 +1,7 @@
 """Answers from the rows in memory equal those of InfluxDB, for any order of arrival."""
 
 import itertools
+import threading
 from collections import Counter
 
 import numpy as np
@@ -206,6 +207,22 @@ def test_anomalies_that_were_too_many_to_read_are_left_to_influxdb() -> None:
     rows = read(recent)
     assert rows is not None
     assert (rows.begin_ns, rows.flagged_ns) == (MORNING - LEAST_NS, MORNING + 1)
+
+
+def test_an_unexpected_error_ends_only_that_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    course = Course((MORNING, 1.0, False, "A"))
+    recent, clock = a_recent(course)
+    answer = course.rows
+
+    def broken(*_: object) -> list[tuple[object, ...]]:
+        raise ValueError("not an error of the store")
+
+    course.rows = broken  # type: ignore[method-assign]
+    assert read(recent) is None
+    course.rows = answer  # type: ignore[method-assign]
+    clock.now += influx_recent.AGAIN_SECONDS
+    assert read(recent) is not None
 
 
 turns = st.lists(

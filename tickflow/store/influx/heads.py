@@ -65,21 +65,25 @@ class Heads:
         oldest = min((time for time in self.times.values() if newest - time <= TOGETHER_NS), default=newest)
         return oldest - OVERLAP_NS if self.times else _FIRST_NS
 
-    def read(self, influxql: InfluxQL, partitions: Mapping[str, int]) -> Came | None:
+    def read(self, influxql: InfluxQL, partitions: Mapping[str, int], moments: Moments) -> Came | None:
         """What `follow` returns for the rows since `since_ns`."""
-        return self.follow(influxql.rows(_ROW, _ROWS, {"since": self.since_ns}), partitions)
+        return self.follow(influxql.rows(_ROW, _ROWS, {"since": self.since_ns}), partitions, moments)
 
-    def follow(self, rows: Sequence[Row], partitions: Mapping[str, int]) -> Came | None:
+    def follow(self, rows: Sequence[Row], partitions: Mapping[str, int], moments: Moments) -> Came | None:
         """What is new among these rows; `None` if a point or a symbol may be missing.
 
         `partitions` has the partition of each symbol, as last known: reading it with each row would take InfluxDB half
-        as long again. If a symbol has moved to another partition, its offset there looks old or leaves a gap.
+        as long again. If a symbol has moved to another partition, its offset there looks old or leaves a gap. If a
+        partition was recreated, its offsets look old too. An offset that looks old tells of something unknown if the
+        point is newer than the symbol's last one in `moments`.
 
-        >>> heads, partitions = Heads({0: 5}, {0: 100}), {"A": 0, "B": 0}
-        >>> came = heads.follow([(100, 5, "A"), (101, 6, "B"), (103, 7, "A")], partitions)
+        >>> heads, partitions, moments = Heads({0: 5}, {0: 100}), {"A": 0, "B": 0}, {"A": (100, 5), "B": (90, 4)}
+        >>> came = heads.follow([(100, 5, "A"), (101, 6, "B"), (103, 7, "A")], partitions, moments)
         >>> sorted(came.symbols), came.since_ns, came.heads
         (['A', 'B'], 101, Heads(offsets={0: 7}, times={0: 103}))
-        >>> heads.follow([(104, 7, "A")], partitions) is None
+        >>> heads.follow([(104, 7, "A")], partitions, moments) is None
+        True
+        >>> heads.follow([(104, 0, "A")], partitions, moments) is None
         True
         """
         if len(rows) > MOST_ROWS:
@@ -99,6 +103,8 @@ class Heads:
                 since_ns = min(since_ns, time_ns) if symbols else time_ns
                 symbols.add(symbol)
                 new.setdefault(partition, set()).add(offset)
+            elif (time_ns, offset) > moments[symbol]:
+                return None
         if any(max(offsets) - self.offsets[partition] != len(offsets) for partition, offsets in new.items()):
             return None
         heads = Heads({**self.offsets, **{partition: max(of) for partition, of in new.items()}}, times)

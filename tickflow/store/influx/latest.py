@@ -204,7 +204,7 @@ class Latest:
     def _follow(self) -> bool:
         """Take in what the rows of the last seconds show; `False` if a point or a symbol may be missing."""
         partitions = dict(zip(self._points.symbol, self._points.partition.tolist(), strict=True))
-        came = self._heads.read(self._influxql, partitions)
+        came = self._heads.read(self._influxql, partitions, self._moments)
         if came is None or len(came.symbols) > MOST_NAMED:
             return False
         if came.symbols:

@@ -245,26 +245,27 @@ class Recent(Listener):
 
     def _load(self, turn: int, since_ns: int) -> None:
         rows = None
-        with suppress(StoreError):  # the refreshes themselves fail with the same error
-            rows = self._read(since_ns)
-        with self._lock:
-            if turn != self._turn:
-                return
-            came, self._came = self._came or [], None
-            if rows is None:
-                return
-            for points in came:
-                rows = rows.with_points(points)
-            self._rows = self._bounded(rows)
-            self._asked_at = float("-inf")
+        try:
+            with suppress(StoreError):  # the refreshes themselves fail with the same error
+                rows = self._read(since_ns)
+        finally:
+            with self._lock:
+                if turn == self._turn:
+                    came, self._came = self._came or [], None
+                    if rows is not None:
+                        for points in came:
+                            rows = rows.with_points(points)
+                        self._rows = self._bounded(rows)
+                        self._asked_at = float("-inf")
 
     def _read(self, since_ns: int) -> Rows | None:
+        # The anomalies first: the point before each of them is then among the rows.
+        flagged = self._flagged(since_ns, MOST_FLAGGED)
+        is_cut = len(flagged) == MOST_FLAGGED
         # A row without one of the fields is not completely visible yet; it comes to `took` later.
         found = [row for row in self._influxql.rows(_ROW, _ROWS, {"since": since_ns}) if None not in row]
         if len(found) > self._most_rows:
             return None
-        flagged = self._flagged(since_ns, MOST_FLAGGED)
-        is_cut = len(flagged) == MOST_FLAGGED
         times, prices, flags, symbols = list(zip(*found, strict=True)) or [()] * 4
         names = {name: at for at, name in enumerate(sorted(set(symbols)))}
         return Rows(
