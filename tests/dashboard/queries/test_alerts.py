@@ -105,6 +105,18 @@ def test_the_evidence_belongs_to_the_strongest_tick() -> None:
     assert episode["z"] == round(strongest, 2)
 
 
+def test_the_volume_ratio_of_a_fractional_volume(store: MemoryStore, acks: MemoryAcks) -> None:
+    measured = {"ma_10": 1.0, "z_score": 3.0, "volatility": 0.1, "volume": 0.5, "vol_avg_10": 0.25}
+    store.write(
+        points_of(a_row(is_anomaly=False), a_row(time_ns=MORNING + SECOND, offset=1, is_anomaly=True, **measured))
+    )
+    board = Board(acks)
+    look(board, store)
+    news = board.since(None)
+    assert news is not None
+    assert [each["volume_ratio"] for each in news["episodes"]] == [2.0]
+
+
 def test_an_episode_that_began_before_the_rows_that_were_read_is_left_out(
     store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,7 @@ class Episode:
             "price": price,
             "ma10": _known(average, 10),
             "volatility": _known(float(points.volatility[at]), 10),
-            "volume_ratio": _known(int(points.volume[at]) / volume, 2) if volume > 0 else None,
+            "volume_ratio": _known(float(points.volume[at]) / volume, 2) if volume > 0 else None,
             "offset": int(points.offset[at]),
         }
 
