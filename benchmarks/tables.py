@@ -132,6 +132,17 @@ def _restarts(figures: Figures) -> list[list[str]]:
     return rows
 
 
+def _endurance(figures: Figures) -> list[list[str]]:
+    rows = [["", "memory at first, in the middle, at the end", "open descriptors", "threads"]]
+    for name, process in figures.get("endurance", {}).get("processes", {}).items():
+        each = [
+            [f"{process[what][at]:.0f}" for at in ("begin", "middle", "end")] for what in ("descriptors", "threads")
+        ]
+        memory = ", ".join(f"{process['memory_mb'][at]:.1f}" for at in ("begin", "middle", "end"))
+        rows.append([name, f"{memory} MB{'' if process['flat'] else ': grows'}", *map(", ".join, each)])
+    return rows
+
+
 def _drill(figures: Figures) -> list[list[str]]:
     faults = figures.get("drill", {}).get("faults", {})
     rows = [["fault", *drill.WHERE]]
@@ -203,6 +214,7 @@ TABLES: dict[str, Callable[[Figures], list[list[str]]]] = {
     "page": page_table.rows,
     "storage": _storage,
     "restarts": _restarts,
+    "endurance": _endurance,
     "drill": _drill,
 }
 USED: dict[str, tuple[str, ...]] = {
@@ -212,6 +224,7 @@ USED: dict[str, tuple[str, ...]] = {
     "page": page_table.CASES,
     "storage": ("storage",),
     "restarts": ("restarts",),
+    "endurance": ("endurance",),
     "drill": ("drill",),
     "targets": tuple(sorted({str(path[0]) for _, path, _, _ in _wanted()})),
 }
